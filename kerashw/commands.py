@@ -1,0 +1,131 @@
+"""What every verb shares: a parser that errs in one line, values from the environment, exit codes."""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+
+from kerashw.errors import KerashwError, UsageError
+
+VERBS = {
+    "tune": "search, refit the winner, test it and export it",
+    "evaluate": "metrics of a finished run on its test items or on other data",
+    "predict": "labels and probabilities, or values, for files",
+    "studies": "what --task can name",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with exit code 2."""
+
+    def __init__(self, verb, **kwargs):
+        super().__init__(
+            prog=f"python -m kerashw.{verb}", formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False, **kwargs,
+        )  # fmt: skip
+
+    def error(self, message):
+        raise UsageError(f"{message}. See {self.prog} --help.")
+
+
+def whole(least):
+    """An argument type: a whole number of at least `least`."""
+
+    def convert(text):
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or number < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        return number
+
+    return convert
+
+
+def checked(convert):
+    """An argument type from a function that raises UsageError."""
+
+    def wrapped(text):
+        try:
+            return convert(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from None
+
+    return wrapped
+
+
+def from_environment(parser):
+    """The parser with KERASHW_* as defaults: KERASHW_DATA_DIR for --data-dir, KERASHW_SEED for --seed."""
+    for action in parser._actions:
+        long = next((option for option in action.option_strings if option.startswith("--")), None)
+        if long is None or long in ("--help", "--set", "--task"):
+            continue
+        variable = "KERASHW_" + long[2:].upper().replace("-", "_")
+        text = os.environ.get(variable)
+        if not text:
+            continue
+        if action.nargs == 0:
+            if text not in ("0", "1"):
+                raise UsageError(f"{variable} must be 0 or 1, got {text!r}.")
+            action.default = text == "1"
+            continue
+        try:
+            value = action.type(text) if action.type else text
+        except (argparse.ArgumentTypeError, ValueError) as error:
+            raise UsageError(f"{variable}: {error}.") from None
+        if action.choices is not None and value not in action.choices:
+            raise UsageError(f"{variable} must be one of {', '.join(action.choices)}, got {text!r}.")
+        action.default = value
+    return parser
+
+
+def quiet_tensorflow(verbose=0):
+    """TensorFlow, imported without its start-up lines, and deterministic: one seed gives one result."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with contextlib.nullcontext() if verbose else _silent():
+        import tensorflow as tf
+    if not verbose:
+        tf.get_logger().setLevel("ERROR")
+    tf.config.experimental.enable_op_determinism()
+
+
+@contextlib.contextmanager
+def _silent():
+    """Nothing reaches stderr, not even from C++; should the body fail, what it said is shown after all."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def run(main, argv=None):
+    """The exit code of a verb: its faults become one line on stderr."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return main(argv) or 0
+    except KerashwError as error:
+        code, line = error.exit_code, str(error)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing may be flushed to it at exit
+        return 1
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        code, line = 1, f"{name}{error.strerror or error}; mend it and repeat the command."
+    except Exception as error:
+        if "-v" in argv or "--verbose" in argv:
+            raise
+        first = next(iter(str(error).strip().splitlines()), "")
+        code, line = 1, f"{type(error).__name__}: {first} (an unforeseen fault; -v shows where)"
+    print(f"kerashw: {' '.join(line.split())}", file=sys.stderr)
+    return code

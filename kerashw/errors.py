@@ -1,0 +1,23 @@
+"""The faults a person can mend; the command line prints each as one line and exits with its code."""
+
+
+class KerashwError(Exception):
+    """What went wrong, what was expected and how to mend it, in one sentence or two."""
+
+    exit_code = 1
+
+
+class WorkError(KerashwError):
+    """Something failed while working: a disk, a model, a download."""
+
+
+class UsageError(KerashwError):
+    """What was asked for cannot be done as asked: a name, a value, a file, a folder."""
+
+    exit_code = 2
+
+
+class NoTrialSucceeded(KerashwError):
+    """Every trial tried so far has failed, so there is nothing to refit."""
+
+    exit_code = 3

@@ -1,0 +1,54 @@
+"""Where a run comes from: the versions, machine, data and commit that study.json records."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from kerashw.items import border_brightness
+
+PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
+
+
+def origin():
+    """What study.json says of the software and the machine."""
+    return {"versions": versions(), "hardware": hardware(), "git_commit": git_commit()}
+
+
+def versions():
+    """{package: version} of what decides results."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def hardware():
+    """What the machine is, in a few words."""
+    return {"machine": platform.machine(), "system": platform.system(), "processors": os.cpu_count()}
+
+
+def git_commit():
+    """The commit of the checkout that this code runs from; None outside of one."""
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def of_data(dataset):
+    """What study.json says of the data: name, source, sizes and names of classes."""
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "stand_in": dataset.stand_in,
+        "training_items": len(dataset.x_train),
+        "test_items": len(dataset.x_test),
+        "classes": list(dataset.classes),
+        # How bright the border of the images is, 0 to 255: `predict` turns pictures of the other polarity over.
+        "background": border_brightness(dataset.x_train) if dataset.x_train.ndim > 2 else None,
+    }

@@ -1,0 +1,173 @@
+"""Run: the folder a search leaves behind; the only code that knows the names of its files."""
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+import socket
+import zipfile
+from pathlib import Path
+
+import numpy
+
+from kerashw.errors import UsageError, WorkError
+from kerashw.store import Store
+
+
+class Run:
+    """A run's folder: where each thing lies, read and written whole or not at all.
+
+    >>> Run("saved_models/mnist").metrics_file.as_posix()
+    'saved_models/mnist/metrics.json'
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.study_file = self.folder / "study.json"
+        self.store_file = self.folder / "trials.db"
+        self.trials_file = self.folder / "trials.csv"
+        self.history_file = self.folder / "history.csv"
+        self.metrics_file = self.folder / "metrics.json"
+        self.keras_file = self.folder / "model.keras"
+        self.saved_model = self.folder / "model" / "1"
+        self.tensorboard = self.folder / "tensorboard"
+        self.checkpoints = self.folder / "checkpoints"
+
+    @classmethod
+    def finished(cls, folder):
+        """The run in a folder that someone names; a UsageError tells what is missing."""
+        run = cls(folder)
+        if not run.folder.is_dir():
+            raise UsageError(f"{folder}: no such run folder; `python -m kerashw.tune --task NAME` makes one.")
+        if not run.study_file.exists():
+            arms = sorted(path.parent.name for path in run.folder.glob("*/metrics.json"))
+            hint = f" Its arms are runs: {', '.join(str(run.folder / arm) for arm in arms)}." if arms else ""
+            raise UsageError(f"{folder}: not a run folder, it holds no study.json.{hint}")
+        if not run.is_finished:
+            raise UsageError(f"{folder}: this run is not finished; repeat its tune command to continue it.")
+        return run
+
+    @property
+    def exists(self):
+        """Whether a run has begun here."""
+        return self.study_file.exists()
+
+    @property
+    def is_finished(self):
+        """Whether the run has come to its end: metrics.json is written last."""
+        return self.metrics_file.exists()
+
+    @contextlib.contextmanager
+    def locked(self):
+        """While it lasts no other process works on this run; the lock of a process that died is free."""
+        make_folder(self.folder)
+        with open(self.folder / ".lock", "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise UsageError(f"{self.folder}: {holder} works on this run; wait, or give another --name.") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield self
+
+    def begin(self, declaration):
+        """The study.json that makes the folder a run."""
+        write_json(self.study_file, declaration)
+
+    def clear(self):
+        """Nothing of the run is left; files that are not a run's stay."""
+        for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.folder / "figures"):
+            shutil.rmtree(path, ignore_errors=True)
+        # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
+        for name in ("trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",
+                     "model.keras", "report.html", "study.json"):  # fmt: skip
+            (self.folder / name).unlink(missing_ok=True)
+
+    def save_checkpoint(self, trial, arrays):
+        """The state of a trial's training, for a Hyperband trial that goes on from it."""
+        self.checkpoints.mkdir(exist_ok=True)
+        content = io.BytesIO()
+        numpy.savez(content, **{str(place): array for place, array in enumerate(arrays)})
+        write_whole(self.checkpoints / f"{trial}.npz", content.getvalue())
+
+    def load_checkpoint(self, trial):
+        """The arrays that `save_checkpoint` was given."""
+        path = self.checkpoints / f"{trial}.npz"
+        try:
+            with numpy.load(path, allow_pickle=False) as file:
+                return [file[str(place)] for place in range(len(file.files))]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise WorkError(f"{path}: cannot be read ({error}), so its trial cannot go on: --overwrite.") from None
+
+    def study(self):
+        """What study.json holds."""
+        return read_json(self.study_file)
+
+    def metrics(self):
+        """What metrics.json holds."""
+        return read_json(self.metrics_file)
+
+    def store(self):
+        """The state of the search, open for writing."""
+        return Store(self.store_file)
+
+
+def check_writable(folder):
+    """Nothing, where the folder can be made or written to; nothing is changed by asking."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"{folder}: {place} is a file, so no run can go below it; choose another --out or --name.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: {place} cannot be written to; choose another --out.")
+
+
+def make_folder(folder):
+    """The folder, made with its parents; a UsageError where that is not allowed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another --out or --name.") from None
+
+
+def write_whole(path, content):
+    """The file with that content; a reader or a kill at any instant meets the old file or the new, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise WorkError(
+            f"{path}: could not be written ({error.strerror}); make room or mend it, then repeat the command."
+        ) from None
+
+
+def write_json(path, value):
+    """Strict JSON: a NaN or an infinity is a fault of the caller."""
+    write_whole(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path):
+    """The content of a JSON file; a WorkError names a file that is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkError(f"{path}: cannot be read ({error}); restore it, or start anew with --overwrite.") from None
+
+
+def write_csv(path, rows):
+    """Rows as CSV, the first being the header; None becomes an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(["" if cell is None else cell for cell in row] for row in rows)
+    write_whole(path, text.getvalue().encode())

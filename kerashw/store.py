@@ -1,0 +1,202 @@
+"""The state of a search in SQLite: the only thing a continued run reads, written one transaction at a time."""
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerashw.errors import WorkError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS trials (
+    number     INTEGER PRIMARY KEY,          -- from 0, in the order of the proposals
+    proposed   TEXT NOT NULL,                -- JSON: the tuner's own values
+    status     TEXT NOT NULL DEFAULT 'running',  -- running, completed, failed
+    reason     TEXT,                         -- of a failure: one word, such as diverged
+    message    TEXT,                         -- of a failure: its text
+    score      REAL,
+    deviation  REAL,                         -- standard deviation over folds and executions
+    parameters INTEGER,
+    seconds    REAL
+);
+CREATE TABLE IF NOT EXISTS executions (
+    trial      INTEGER NOT NULL REFERENCES trials(number),
+    fold       INTEGER NOT NULL,
+    execution  INTEGER NOT NULL,
+    seed       INTEGER NOT NULL,
+    score      REAL NOT NULL,
+    best_epoch INTEGER NOT NULL,             -- from 1
+    seconds    REAL NOT NULL,
+    metrics    TEXT NOT NULL,                -- JSON: metrics at the epoch that counts
+    PRIMARY KEY (trial, fold, execution)
+);
+CREATE TABLE IF NOT EXISTS epochs (
+    trial      INTEGER NOT NULL,
+    fold       INTEGER NOT NULL,
+    execution  INTEGER NOT NULL,
+    epoch      INTEGER NOT NULL,             -- from 1
+    metrics    TEXT NOT NULL,                -- JSON
+    PRIMARY KEY (trial, fold, execution, epoch)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+    at   REAL NOT NULL,                      -- seconds since 1970
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One training within a trial, scored."""
+
+    fold: int
+    execution: int
+    seed: int
+    score: float
+    best_epoch: int
+    seconds: float
+    metrics: dict
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One proposal of a tuner with all that came of it."""
+
+    number: int
+    proposed: dict
+    status: str
+    reason: str | None
+    message: str | None
+    score: float | None
+    deviation: float | None
+    parameters: int | None
+    seconds: float | None
+    executions: tuple
+
+
+class Store:
+    """A search's trials, executions, epochs and events in one file.
+
+    >>> store = Store(":memory:")
+    >>> store.begin_trial(0, {"learning_rate": 0.1})
+    >>> store.end_trial(0, status="completed", score=0.9, deviation=0.0, parameters=7, seconds=1.5)
+    >>> [(trial.number, trial.status, trial.score) for trial in store.trials()]
+    [(0, 'completed', 0.9)]
+    """
+
+    def __init__(self, path):
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            # With a write-ahead log a killed process loses nothing that was committed, without a sync per trial.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise WorkError(
+                f"{path}: the state of the search cannot be opened ({error}); move the file away to start anew, "
+                "or choose another --name."
+            ) from None
+
+    def close(self):
+        """All is in the one file afterwards."""
+        self._database.close()
+
+    def begin_trial(self, number, proposed):
+        """The trial is running; one that a killed process left running begins again and keeps its executions."""
+        self._database.execute(
+            "INSERT INTO trials (number, proposed) VALUES (?, ?) ON CONFLICT (number) DO NOTHING",
+            (number, _json(proposed)),
+        )
+
+    def add_execution(self, trial, execution, history):
+        """One finished training with its metrics per epoch, in one transaction."""
+        key = (trial, execution.fold, execution.execution)
+        names = [name for name in history if name != "epoch"]
+        rows = [
+            (*key, epoch, _json({name: history[name][place] for name in names}))
+            for place, epoch in enumerate(history["epoch"])
+        ]
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, execution.seed, execution.score, execution.best_epoch, execution.seconds,
+                 _json(execution.metrics)),
+            )  # fmt: skip
+            database.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def end_trial(
+        self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None
+    ):
+        """The trial is over, once and for all."""
+        self._database.execute(
+            "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?"
+            " WHERE number=?",
+            (status, score, deviation, reason, message, parameters, seconds, number),
+        )
+
+    def add_event(self, kind, text):
+        """A line for whoever asks later what happened when."""
+        self._database.execute("INSERT INTO events VALUES (?, ?, ?)", (time.time(), kind, text))
+
+    def drop_trial(self, number):
+        """The trial never was; for one that the end of the time budget cut short."""
+        with self._transaction() as database:
+            for table, column in (("epochs", "trial"), ("executions", "trial"), ("trials", "number")):
+                database.execute(f"DELETE FROM {table} WHERE {column}=?", (number,))
+
+    def trials(self):
+        """All trials in the order of their numbers."""
+        numbers = self._database.execute("SELECT number FROM trials ORDER BY number").fetchall()
+        return [self.trial(number) for (number,) in numbers]
+
+    def trial(self, number):
+        """One trial with its executions."""
+        row = self._database.execute("SELECT * FROM trials WHERE number=?", (number,)).fetchone()
+        return Trial(row[0], json.loads(row[1]), *row[2:], tuple(self.executions(number)))
+
+    def executions(self, number):
+        """The finished trainings of one trial, by fold and execution."""
+        rows = self._database.execute(
+            "SELECT * FROM executions WHERE trial=? ORDER BY fold, execution", (number,)
+        ).fetchall()
+        return [Execution(*row[1:7], json.loads(row[7])) for row in rows]
+
+    def history(self, trial, fold=0, execution=0):
+        """The metrics of one training per epoch: {"epoch": [1, 2, ...], "loss": [...], ...}."""
+        rows = self._database.execute(
+            "SELECT epoch, metrics FROM epochs WHERE trial=? AND fold=? AND execution=? ORDER BY epoch",
+            (trial, fold, execution),
+        ).fetchall()
+        history = {"epoch": [epoch for epoch, _ in rows]}
+        for _, metrics in rows:
+            for name, value in json.loads(metrics).items():
+                history.setdefault(name, []).append(value)
+        return history
+
+    def _transaction(self):
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    def __init__(self, database):
+        self._database = database
+
+    def __enter__(self):
+        self._database.execute("BEGIN IMMEDIATE")
+        return self._database
+
+    def __exit__(self, kind, error, trace):
+        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def read_only(path):
+    """A Store that cannot write, for looking at a run while it goes on."""
+    store = Store.__new__(Store)
+    store._database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+    return store
+
+
+def _json(value):
+    return json.dumps(value, allow_nan=False)

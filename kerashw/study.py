@@ -1,0 +1,211 @@
+"""Study: one frozen declaration of what to tune, on which data, and how; it checks itself."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+
+from kerashw.errors import UsageError
+from kerashw.settings import TRAINING, builder_keywords, check_setting
+from kerashw.space import VARIES, Choice, Grid, Hyperband, Real
+
+# Metrics a search may go by, and which way is better.
+OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "val_mse": "min", "val_r2": "max"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The number a report states, to stand beside ours: the metric, its value and where it comes from."""
+
+    metric: str
+    value: float
+    report: str
+
+
+def closest(name, names):
+    """A hint such as " Did you mean 'mnist'?", or nothing when no name is near."""
+    near = difflib.get_close_matches(str(name), list(names), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _varying_parts(name, value):
+    """The searched parts of one setting: itself, or the members of a tuple such as (Choice(...), 64)."""
+    if isinstance(value, VARIES):
+        yield name, value
+    elif isinstance(value, tuple):
+        for place, part in enumerate(value, 1):
+            if isinstance(part, VARIES):
+                yield f"{name}_{place}", part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked: data, model, settings and search. A setting that is a Choice, Real or Int is searched.
+
+    >>> from kerashw.models import mlp
+    >>> from kerashw.space import Random, Real
+    >>> study = Study(
+    ...     data="regression", model=mlp, search=Random(trials=4),
+    ...     settings=dict(hidden=(8,), learning_rate=Real(1e-3, 1e-1, log=True), epochs=5),
+    ... )
+    >>> list(study.searched)
+    ['learning_rate']
+    """
+
+    data: str
+    model: Callable
+    settings: Mapping
+    search: object
+    objective: str | None = None  # by default val_accuracy for classes, val_mse for numbers
+    folds: int = 0  # 0: one hold-out part of size `validation`; otherwise cross-validation
+    validation: float = 0.2
+    executions: int = 1  # trainings per setting and fold, with other seeds
+    score_epoch: str = "best"  # the epoch whose score counts: "best" or "last"
+    refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
+    refit_epochs: int | None = None  # by default as many as the search found best
+    parameters: tuple | None = None  # the least and the most trainable parameters allowed
+    samples: int | None = None  # use only so many training items
+    published: Published | None = None
+    arms: Mapping = field(default_factory=dict)  # name -> changes; each arm is searched on its own
+    quick: Mapping = field(default_factory=dict)  # the changes of the preset that ends within ten minutes
+
+    def __post_init__(self):
+        if self.arms:
+            for name in self.arms:
+                if not name.isidentifier():
+                    raise UsageError(f"arm {name!r}: a name of letters, digits and _ is needed; it names a folder.")
+                self.arm(name)
+            return
+        self._check_fields()
+        self._check_settings()
+        self._check_search()
+
+    def _check_fields(self):
+        whole = dict(folds=0, executions=1, refit_epochs=1, samples=1)
+        for name, least in whole.items():
+            value = getattr(self, name)
+            if value is None and name in ("refit_epochs", "samples"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+        if self.folds == 1:
+            raise UsageError("folds must be 0 (one hold-out part) or at least 2, got 1.")
+        if not isinstance(self.validation, (int, float)) or not 0 < self.validation < 1:
+            raise UsageError(f"validation is the fraction held out, between 0 and 1, got {self.validation!r}.")
+        for name, allowed in dict(score_epoch=("best", "last"), refit=("all", "stop")).items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
+        if self.objective is not None and self.objective not in OBJECTIVES:
+            raise UsageError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}.")
+        if self.parameters is not None:
+            low, high = self.parameters
+            if not 0 <= low <= high:
+                raise UsageError(f"parameters=(least, most) must be in order, got {self.parameters!r}.")
+        if not callable(self.model):
+            raise UsageError(f"model must be a builder such as kerashw.models.cnn, got {self.model!r}.")
+
+    def _check_settings(self):
+        own = builder_keywords(self.model)
+        for name, value in self.settings.items():
+            if name not in own and name not in TRAINING:
+                raise UsageError(
+                    f"setting {name!r} is no keyword of {self.model.__name__} nor of training."
+                    f"{closest(name, (*own, *TRAINING))} Allowed: {', '.join((*own, *TRAINING))}."
+                )
+            for choice in _ends(value):
+                check_setting(name, choice)
+
+    def _check_search(self):
+        search = self.search
+        if not is_dataclass(search) or not hasattr(search, "trials"):
+            raise UsageError(f"search must be Grid, Random, Bayesian or Hyperband, got {search!r}.")
+        if isinstance(search, Hyperband):
+            if self.folds:
+                raise UsageError(
+                    "Hyperband compares trainings stopped at different epochs and continues the best, which folds "
+                    "would mix up: use --folds 0, or --tuner bayesian, random or grid with folds."
+                )
+            if "epochs" in self.searched:
+                raise UsageError("Hyperband itself decides the epochs: give epochs a constant, the most it may use.")
+            if self.score_epoch == "last":
+                raise UsageError("Hyperband scores the best epoch: leave score_epoch='best'.")
+        if isinstance(search, Grid):
+            for name, space in self.searched.items():
+                if isinstance(space, Real) and space.step is None:
+                    raise UsageError(
+                        f"a grid needs values for {name}: write Choice(...) or {space!r} with step=..., "
+                        "or choose another --tuner."
+                    )
+
+    @property
+    def searched(self):
+        """The searched settings by name; the members of a tuple get a number, such as hidden_1."""
+        return {
+            name: space for key, value in self.settings.items() for name, space in _varying_parts(key, value)
+        }
+
+    def filled(self, values):
+        """All settings as constants: the study's own, training's defaults, and the values a tuner proposes."""
+        filled = dict(TRAINING)
+        for key, value in self.settings.items():
+            if isinstance(value, VARIES):
+                value = values[key]
+            elif isinstance(value, tuple):
+                value = tuple(
+                    values[f"{key}_{place}"] if isinstance(part, VARIES) else part
+                    for place, part in enumerate(value, 1)
+                )
+            filled[key] = value
+        return filled
+
+    def but(self, **changes):
+        """The same study with other fields or settings; what is no field is a setting.
+
+        >>> from kerashw.models import mlp
+        >>> from kerashw.space import Random
+        >>> study = Study(data="mnist", model=mlp, settings={}, search=Random(trials=2))
+        >>> study.but(folds=5, batch_size=64).settings
+        {'batch_size': 64}
+        """
+        own = {f.name for f in fields(self)}
+        settings = {**self.settings, **{key: value for key, value in changes.items() if key not in own}}
+        return replace(self, **{"settings": settings, **{key: value for key, value in changes.items() if key in own}})
+
+    def arm(self, name):
+        """The study of one arm: the common settings with the arm's own changes."""
+        return self.but(arms={}, **self.arms[name])
+
+    def at(self, preset):
+        """The study at a preset: "paper" is the declaration itself, "quick" applies its quick changes."""
+        return self if preset == "paper" else self.but(**self.quick)
+
+    def declaration(self):
+        """The study as JSON-ready data: what study.json keeps and a continued run is compared with."""
+        kept = {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name not in ("arms", "quick")}
+        return {**kept, "settings": {key: plain(value) for key, value in self.settings.items()}}
+
+
+def _ends(value):
+    """The constants by which a setting is checked: its choices, the ends of its range, or itself."""
+    if isinstance(value, Choice):
+        return value.values
+    if isinstance(value, VARIES):
+        return (value.low, value.high)
+    if isinstance(value, tuple) and any(isinstance(part, VARIES) for part in value):
+        ends = [_ends(part) for part in value]
+        return (tuple(end[0] for end in ends), tuple(end[-1] for end in ends))
+    return (value,)
+
+
+def plain(value):
+    """A declaration's value as JSON-ready data."""
+    if isinstance(value, Choice):
+        return {"choice": [plain(part) for part in value.values]}
+    if is_dataclass(value):
+        return {type(value).__name__.lower(): asdict(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(part) for part in value]
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value

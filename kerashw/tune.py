@@ -1,0 +1,287 @@
+"""`python -m kerashw.tune --task NAME`: search, refit the winner, test it and export it."""
+
+import json
+import math
+import shlex
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kerashw.commands import Parser, checked, from_environment, quiet_tensorflow, run, whole
+from kerashw.errors import UsageError
+from kerashw.progress import duration
+from kerashw.run import Run, check_writable
+from kerashw.space import SEARCHES, Grid
+from kerashw.study import Study
+from kerashw.values import parse_duration, parse_setting
+from tuning.studies import find
+
+TRIALS = 20  # of a tuner the study does not name, unless --trials says more
+EXAMPLES = """examples:
+  python -m kerashw.tune --task mnist
+  python -m kerashw.tune --task fashion --tuner hyperband --time-budget 10m
+  python -m kerashw.tune --task my_study.py --data-dir my_data --set learning_rate=0.01
+
+The same command again continues an unfinished run and prints the result of a finished one.
+"""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One run to make: a study with everything decided, and the folder it goes to."""
+
+    name: str
+    arm: str | None
+    study: Study
+    run: Run
+
+
+def parser():
+    """The options of the verb; KERASHW_* variables give their defaults."""
+    parser = Parser("tune", description=__doc__, epilog=EXAMPLES)
+    add = parser.add_argument
+    add("--task", required=True, metavar="NAME|FILE.py", help="a study's name (see kerashw.studies) or your own file")
+    add("--preset", choices=("quick", "paper"), default="quick", help="quick ends within ten minutes on two cores; "
+        "paper is the report's own budget (default: quick)")  # fmt: skip
+    add("--tuner", choices=tuple(SEARCHES), help="another search than the study's")
+    add("--trials", type=whole(1), metavar="N", help="how many settings to try")
+    add("--epochs", type=whole(1), metavar="N", help="epochs of each training, the refit included")
+    add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
+    add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
+    add("--samples", type=whole(1), metavar="N", help="use only N training items")
+    add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
+        help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
+    add("--time-budget", type=checked(parse_duration), metavar="TIME", help="such as 90s or 10m; the refit fits in")
+    add("--seed", type=whole(0), default=0, metavar="N", help="decides all chance (default: 0)")
+    add("--data-dir", metavar="DIR", help="idx, npz or CSV files, or folders mnist, fashion-mnist, regression in it")
+    add("--no-stand-in", action="store_true", help="rather fail than use a stand-in for data that cannot be had")
+    add("--out", default="saved_models", metavar="DIR", help="where runs go (default: saved_models)")
+    add("--name", metavar="NAME", help="the run's folder in it (default: the study's name)")
+    add("--overwrite", action="store_true", help="begin anew where a run already lies")
+    add("--dry-run", action="store_true", help="print the resolved study and an estimate; train and write nothing")
+    add("--json", action="store_true", help="print the result as JSON")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    volume.add_argument("-v", "--verbose", action="store_true", help="TensorFlow's own lines, and where a fault arose")
+    return parser
+
+
+def resolve(options):
+    """The runs a command line asks for: one, or one for each arm of a comparison."""
+    name, study, _ = find(options.task)
+    folder = Path(options.out) / checked_name(options.name or name)
+    arms = [(arm, study.arm(arm), folder / arm) for arm in study.arms] or [(None, study, folder)]
+    return [
+        Resolved(name, arm, changed(one.at(options.preset), options), Run(place)) for arm, one, place in arms
+    ]
+
+
+def checked_name(name):
+    """The name of a run, which is one folder below --out."""
+    if not name.strip() or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise UsageError(f"--name {name!r}: one folder name is needed; --out says where it goes.")
+    return name
+
+
+def changed(study, options):
+    """The study with what the command line says of search, fields and settings."""
+    changes = {name: value for name in ("folds", "executions", "samples")
+               if (value := getattr(options, name)) is not None}  # fmt: skip
+    if options.epochs is not None:
+        changes.update(epochs=options.epochs, refit_epochs=None)
+    search = study.search
+    if options.tuner and options.tuner != search.name:
+        kind = SEARCHES[options.tuner]
+        takes_all = options.tuner in ("grid", "hyperband")  # these end by themselves
+        search = kind() if takes_all else kind(trials=search.trials or TRIALS)
+    if options.trials is not None:
+        search = replace(search, trials=options.trials)
+    for key, value in options.settings:
+        if key in Study.__dataclass_fields__:
+            raise UsageError(f"--set {key}: this is no setting of model or training; use the options of tune.")
+        changes[key] = value
+    if isinstance(search, Grid) or options.tuner or options.trials:
+        changes["search"] = search
+    return study.but(**changes) if changes else study
+
+
+def declaration(resolved, options):
+    """What has to be equal for a run to be continued, apart from the data's own hash."""
+    return {
+        "study": resolved.name,
+        "arm": resolved.arm,
+        "declaration": resolved.study.declaration(),
+        "seed": options.seed,
+        "time_budget": options.time_budget,
+    }
+
+
+def differences(before, now, path=""):
+    """One phrase for each value that differs between two nested dicts.
+
+    >>> differences({"seed": 0, "data": {"sha256": "a"}}, {"seed": 1, "data": {"sha256": "a"}})
+    ['seed was 0, now 1']
+    """
+    found = []
+    for key in dict.fromkeys((*before, *now)):
+        old, new, name = before.get(key), now.get(key), f"{path}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{name}.")
+        elif old != new:
+            found.append(f"{name} was {json.dumps(old)}, now {json.dumps(new)}")
+    return found
+
+
+def check_same(resolved, wanted):
+    """Nothing where the folder is free or holds this very run; otherwise the list of differences."""
+    if not resolved.run.exists:
+        return
+    kept = resolved.run.study()
+    wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
+    found = differences({key: kept.get(key) for key in wanted}, wanted)
+    if found:
+        shown = [text.removeprefix("declaration.").removeprefix("settings.") for text in found]
+        raise UsageError(
+            f"{resolved.run.folder} holds another run ({'; '.join(shown)}): give this one a --name of its own, "
+            "or --overwrite the other."
+        )
+
+
+def main(argv):
+    """Resolves, checks, then runs; nothing is written before everything that can be checked has been."""
+    began = time.monotonic()
+    options = from_environment(parser()).parse_args(argv)
+    all_resolved = resolve(options)
+    for resolved in all_resolved:
+        check_writable(resolved.run.folder)
+        if not options.overwrite:
+            check_same(resolved, declaration(resolved, options))
+    dataset = load_data(all_resolved[0].study, options)
+    for resolved in all_resolved:
+        check_task(resolved, dataset)
+        if not options.overwrite:
+            check_same(resolved, {"data_sha256": dataset.digest})
+    if options.dry_run:
+        return dry_run(all_resolved, dataset, options)
+    results = {}
+    try:
+        for place, resolved in enumerate(all_resolved):
+            now = time.monotonic()
+            share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
+            results[resolved.arm] = run_one(resolved, dataset, options, argv, end=now + max(share, 1.0))
+    except KeyboardInterrupt:
+        again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
+        print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(results if all_resolved[0].arm else results[None], indent=2))
+    else:
+        for resolved in all_resolved:
+            print(summary(resolved, results[resolved.arm]))
+
+
+def load_data(study, options):
+    """The data set of a study, or its first --samples items."""
+    from kerashw.datasets import load, with_samples
+
+    dataset = load(study.data, options.data_dir, allow_stand_in=not options.no_stand_in)
+    return dataset if study.samples is None else with_samples(dataset, study.samples, options.seed)
+
+
+def check_task(resolved, dataset):
+    """Nothing where study and data go together."""
+    classes = dataset.task == "classification"
+    objective = resolved.study.objective
+    if objective in (("val_mse", "val_r2") if classes else ("val_accuracy",)):
+        raise UsageError(f"objective {objective} does not fit {dataset.name}, which is a {dataset.task}.")
+
+
+def run_one(resolved, dataset, options, argv, end):
+    """The metrics of one run, made, continued, or read where it is finished; `end` as in time.monotonic."""
+    one = resolved.run
+    if one.is_finished and not options.overwrite:
+        print(f"{one.folder}: finished before; --overwrite begins anew.", file=sys.stderr)
+        return one.metrics()
+    from kerashw.provenance import of_data, origin
+
+    total = end - time.monotonic()
+    with one.locked():
+        if options.overwrite:
+            one.clear()
+        if not one.exists:
+            one.begin({
+                **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
+                "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
+                "command": ["python", "-m", "kerashw.tune", *argv], **origin(),
+            })  # fmt: skip
+        if not options.quiet:
+            print(f"{one.folder}: starting TensorFlow", file=sys.stderr)
+        quiet_tensorflow(options.verbose)
+        from kerashw.progress import Progress
+        from tuning.pipeline import execute, make_setup
+        from tuning.search import Budget
+
+        progress = Progress(title(resolved), quiet=options.quiet, end=end)
+        setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
+        about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
+                 "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
+        return execute(setup, dataset, about=about, budget=Budget(end=end, total=total))
+
+
+def dry_run(all_resolved, dataset, options):
+    """Prints each resolved study, its trials and epochs, and an estimate of time measured on a few batches."""
+    quiet_tensorflow(options.verbose)
+    from tuning.estimate import estimate
+
+    plans = [{
+        **declaration(resolved, options), "folder": str(resolved.run.folder), "data": dataset.source,
+        "stand_in": dataset.stand_in, "estimate": estimate(resolved.study, dataset, seed=options.seed),
+    } for resolved in all_resolved]  # fmt: skip
+    if options.json:
+        print(json.dumps(plans if all_resolved[0].arm else plans[0], indent=2))
+        return
+    for resolved, plan in zip(all_resolved, plans):
+        study, expected = resolved.study, plan["estimate"]
+        settings = ", ".join(f"{name}={value!r}" for name, value in study.settings.items())
+        scored = f"{study.folds} folds" if study.folds else f"{study.validation:.0%} held out"
+        print(f"{title(resolved)} would go to {resolved.run.folder}")
+        print(f"  data      {dataset.source}: {len(dataset.x_train):,} training and {len(dataset.x_test):,} test items")
+        print(f"  model     {study.model.__name__}, {expected['parameters']:,} parameters with its first settings")
+        print(f"  settings  {settings}")
+        print(f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each")
+        print(f"  work      {expected['trials']:,} trials, {expected['epochs']:,} epochs, "
+              f"then a refit of up to {expected['refit_epochs']:,} epochs")  # fmt: skip
+        print(f"  time      about {duration(expected['seconds'])} on this machine, judged by a few batches")
+
+
+def title(resolved):
+    """How progress and summary call the run."""
+    return resolved.name if resolved.arm is None else f"{resolved.name}/{resolved.arm}"
+
+
+def summary(resolved, metrics):
+    """The result for a person: winner, scores, where the model is."""
+    values = metrics["winner"]
+    shown = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+                      for name, value in values.items())  # fmt: skip
+    tested = ", ".join(f"{name} {value:.4g}" for name, value in metrics["test"].items())
+    published = metrics["published"]
+    counts = metrics["trials"]
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    lines = [
+        f"{title(resolved)}: trial {metrics['validation']['trial']} of {sum(counts.values())} won{failed}",
+        f"  settings    {shown or 'as declared, nothing was searched'}",
+        f"  validation  {metrics['objective']} {metrics['validation']['score']:.4g}",
+        f"  test        {tested}",
+    ]
+    if metrics["stand_in"]:
+        lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
+    elif published:
+        lines.append(f"  published   {published['metric']} {published['value']:g} ({published['report']})")
+    lines.append(f"  model       {resolved.run.saved_model} (SavedModel), {resolved.run.keras_file}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,61 @@
+"""What a person types after --set and --time-budget, as values: literals, Choice/Real/Int/Augment, durations."""
+
+import ast
+import re
+
+from kerashw.augment import Augment
+from kerashw.errors import UsageError
+from kerashw.space import Choice, Int, Real
+
+CALLABLE = {"Choice": Choice, "Real": Real, "Int": Int, "Augment": Augment}
+UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def parse_setting(text):
+    """(key, value) of KEY=VALUE; a value that is no Python literal is text.
+
+    >>> parse_setting("hidden=(64, 32)"), parse_setting("optimizer=adam")
+    (('hidden', (64, 32)), ('optimizer', 'adam'))
+    >>> parse_setting("learning_rate=Real(1e-4, 1e-2, log=True)")[1]
+    Real(low=0.0001, high=0.01, log=True, step=None)
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip().isidentifier() or not value.strip():
+        raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as --set learning_rate=0.01.")
+    return key.strip(), parse_value(value.strip())
+
+
+def parse_value(text):
+    """A number, tuple, True, None, Choice(...), Real(...), Int(...) or Augment(...); anything else stays text."""
+    try:
+        return _evaluate(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        if re.match(rf"({'|'.join(CALLABLE)})\s*\(", text):
+            raise UsageError(f"--set: {text!r} cannot be read; write it as in a study, with plain values.") from None
+        return text
+
+
+def _evaluate(node):
+    """Literals and calls of the few declarations; nothing else is ever run."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLABLE:
+        arguments = [_evaluate(argument) for argument in node.args]
+        keywords = {keyword.arg: _evaluate(keyword.value) for keyword in node.keywords}
+        try:
+            return CALLABLE[node.func.id](*arguments, **keywords)
+        except TypeError as error:
+            raise UsageError(f"--set: {ast.unparse(node)}: {error}.") from None
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return tuple(_evaluate(part) for part in node.elts)
+    return ast.literal_eval(node)
+
+
+def parse_duration(text):
+    """Seconds from 90, 90s, 10m, 1.5h or 1d.
+
+    >>> parse_duration("10m")
+    600.0
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
+    if not match or match[2] not in UNITS or not float(match[1]):
+        raise UsageError(f"{text!r} is no length of time; write 90s, 10m, 1.5h or 1d.")
+    return float(match[1]) * UNITS[match[2]]

@@ -1,0 +1,198 @@
+"""KerasTuner's oracles, made deterministic in the seed and the trials that have ended, so that they can be replayed.
+
+What an oracle proposes as number n depends on the run's seed, on n and on the ended trials: never on the clock,
+on a file, or on how often the process was started. The state of the search is kept elsewhere (kerashw.store).
+"""
+
+import itertools
+import math
+import warnings
+from dataclasses import dataclass
+
+import keras_tuner
+import numpy as np
+
+from kerashw.errors import WorkError
+from kerashw.seeds import derive
+from kerashw.space import Bayesian, Grid, Hyperband, Random
+from kerashw.study import OBJECTIVES
+
+RUNNING = {"status": "RUNNING"}
+STOPPED = {"status": "STOPPED", "values": None}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to try next. A Hyperband promotion goes on from trial `parent` at `initial_epoch`."""
+
+    number: int
+    proposed: dict
+    hyperparameters: object
+    epochs: int | None = None
+    initial_epoch: int = 0
+    parent: int | None = None
+
+
+class _Replayable:
+    """An oracle without files and without a retry of its own, seeded anew for each proposal."""
+
+    recorded = None  # the values a replayed trial had
+
+    def prepare(self, seed, max_trials):
+        """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
+        self.run_seed = seed
+        self.max_trials = max_trials
+        self.max_consecutive_failed_trials = None
+        self.verbose = 0
+        return self
+
+    def populate_space(self, trial_id):
+        # KerasTuner draws value after value from consecutive seeds, so each proposal starts at a number of its own.
+        self._seed_state = derive(self.run_seed, "proposal", int(trial_id))
+        self._random_state = np.random.RandomState(self._seed_state)
+        response = self.propose(trial_id)
+        if self.recorded is not None and response.get("values") != self.recorded:
+            raise WorkError(
+                f"trials.db: trial {int(trial_id)} was {self.recorded}, but this study, seed and tuner propose "
+                f"{response.get('values')}: continue with the versions that began the run, or use --overwrite."
+            )
+        return response
+
+    def propose(self, trial_id):
+        return super().populate_space(trial_id)
+
+    def save(self):
+        pass
+
+    def _save_trial(self, trial):
+        pass
+
+
+class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
+    pass
+
+
+class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
+    def propose(self, trial_id):
+        if self.recorded is not None:  # nothing to learn from fitting the Gaussian process again
+            return {**RUNNING, "values": dict(self.recorded)}
+        with warnings.catch_warnings():  # a kernel parameter at its bound is no news to the person tuning
+            warnings.simplefilter("ignore")
+            response = super().propose(trial_id)
+        if response["values"] is not None and self._duplicate(response["values"]):
+            values = self._random_values()  # KerasTuner would run a point it knows once more
+            return {**RUNNING, "values": values} if values else STOPPED
+        return response
+
+
+class _GridOracle(_Replayable, keras_tuner.Oracle):
+    """Every combination that `allowed` lets through, in the order of the settings."""
+
+    def enumerate(self, study, allowed):
+        hp = self.hyperparameters
+        names = list(study.searched)
+        axes = [_encoded(hp, name, space) for name, space in study.searched.items()]
+        self.combinations = [
+            values
+            for values in (dict(zip(names, point)) for point in itertools.product(*axes))
+            if allowed is None or allowed(values)
+        ]
+        return self
+
+    def propose(self, trial_id):
+        number = int(trial_id)
+        return {**RUNNING, "values": self.combinations[number]} if number < len(self.combinations) else STOPPED
+
+
+class _HyperbandOracle(_Replayable, keras_tuner.oracles.HyperbandOracle):
+    def end_trial(self, trial):
+        super().end_trial(trial)
+        if trial.status == "FAILED":  # its place in the first round is given to another
+            for bracket in self._brackets:
+                bracket["rounds"][0] = [entry for entry in bracket["rounds"][0] if entry["id"] != trial.trial_id]
+
+    def sizes(self):
+        """(trials, epochs) of every round of every bracket of one sweep."""
+        for bracket in range(self._get_num_brackets()):
+            for number in range(self._get_num_rounds(bracket)):
+                before = self._get_epochs(bracket, number - 1) if number else 0
+                yield self._get_size(bracket, number), self._get_epochs(bracket, number) - before
+
+
+def make_oracle(study, hypermodel, *, objective, seed, allowed=None):
+    """The oracle of a study's search; `allowed` tells which grid values keep to the budget of parameters."""
+    search = study.search
+    common = dict(
+        objective=keras_tuner.Objective(objective, OBJECTIVES[objective]),
+        hyperparameters=hypermodel.space(),
+        seed=derive(seed, "oracle") + 1,  # KerasTuner takes 0 for "any"
+    )
+    if isinstance(search, Grid) or not study.searched:
+        return _GridOracle(**common).prepare(seed, search.trials).enumerate(study, allowed)
+    if isinstance(search, Random):
+        return _RandomOracle(**common).prepare(seed, search.trials)
+    if isinstance(search, Bayesian):
+        return _BayesianOracle(num_initial_points=search.initial, **common).prepare(seed, search.trials)
+    assert isinstance(search, Hyperband)
+    epochs = study.filled({name: None for name in study.searched})["epochs"]
+    return _HyperbandOracle(
+        max_epochs=epochs, factor=search.factor, hyperband_iterations=search.iterations, **common
+    ).prepare(seed, search.trials)
+
+
+def expected_work(oracle, study):
+    """(trials, epochs): how many trials the search will make and how many epochs they have in all, at most."""
+    if isinstance(oracle, _HyperbandOracle):
+        sizes = [size for size in oracle.sizes() for _ in range(oracle.hyperband_iterations)]
+        trials, epochs = sum(count for count, _ in sizes), sum(count * long for count, long in sizes)
+        if oracle.max_trials and oracle.max_trials < trials:
+            return oracle.max_trials, math.ceil(epochs * oracle.max_trials / trials)
+        return trials, epochs
+    trials = oracle.max_trials or math.inf
+    if isinstance(oracle, _GridOracle):
+        trials = min(trials, len(oracle.combinations))
+    searched = study.searched.get("epochs")
+    each = np.mean(searched.values) if searched else study.filled(dict.fromkeys(study.searched))["epochs"]
+    return trials, math.ceil(trials * each) * max(study.folds, 1) * study.executions
+
+
+def ask(oracle):
+    """The next Proposal, or None when the search is over."""
+    trial = oracle.create_trial("kerashw")
+    if trial.status != "RUNNING":
+        return None
+    proposed = dict(trial.hyperparameters.values)
+    parent = proposed.get("tuner/trial_id")
+    return Proposal(
+        number=int(trial.trial_id),
+        proposed=proposed,
+        hyperparameters=trial.hyperparameters,
+        epochs=proposed.get("tuner/epochs"),
+        initial_epoch=proposed.get("tuner/initial_epoch", 0),
+        parent=None if parent is None else int(parent),
+    )
+
+
+def tell(oracle, score):
+    """The oracle knows the score of the trial it proposed last; None says that it failed."""
+    trial = oracle.ongoing_trials["kerashw"]
+    if score is not None:
+        oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
+    trial.status = "FAILED" if score is None else "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def replay(oracle, trial):
+    """The oracle is as it was after a trial recorded earlier: it proposed those values and was told that score."""
+    oracle.recorded = trial.proposed
+    proposal = ask(oracle)
+    oracle.recorded = None
+    if proposal is None:
+        raise WorkError(f"trials.db: trial {trial.number} was recorded, but this search ends before it: --overwrite.")
+    tell(oracle, trial.score if trial.status == "completed" else None)
+
+
+def _encoded(hp, name, space):
+    """The values of one axis of a grid as `hp` writes them."""
+    known = next(known for known in hp.space if known.name == name)
+    return known.values if hasattr(known, "ordered") else space.values

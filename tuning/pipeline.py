@@ -1,0 +1,169 @@
+"""A run from its data set to its exported model: search, refit, test, export, and what is kept of each."""
+
+import shutil
+import time
+from dataclasses import asdict
+
+import numpy as np
+
+from kerashw import evaluation, tensorboard
+from kerashw.errors import WorkError
+from kerashw.export import save_keras, save_saved_model
+from kerashw.run import write_csv, write_json
+from kerashw.seeds import derive
+from kerashw.splits import split
+from kerashw.study import OBJECTIVES, plain
+from kerashw.training import Diverged, Task, train
+from tuning.search import Budget, prepare, refit_epochs, search
+from tuning.trials import Setup
+
+REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
+VERIFIED_ITEMS = 256  # real inputs on which an export is compared with the Keras model
+
+
+def make_setup(study, dataset, run, *, seed, progress):
+    """Everything a search needs of a study and a data set; the folds depend on the seed alone."""
+    task = Task.of(dataset)
+    splits = split(
+        task.y, stratify=task.is_classification, folds=study.folds, validation=study.validation,
+        seed=derive(seed, "split"),
+    )  # fmt: skip
+    return Setup(study=study, task=task, splits=splits, seed=seed, run=run, progress=progress)
+
+
+def execute(setup, dataset, *, about, budget=Budget()):
+    """The metrics of the finished run; whatever an interrupted process had finished of it is kept.
+
+    `about` is what metrics.json says of the run beside its results. The test items are touched once, after the refit.
+    """
+    study, run, progress = setup.study, setup.run, setup.progress
+    began = time.monotonic()
+    oracle = prepare(setup)
+    store = run.store()
+    budget = budget.after(sum(trial.seconds or 0 for trial in store.trials()))
+    try:
+        best = search(setup, store, oracle, budget)
+    finally:
+        write_trials(setup, store)
+        progress.close()
+    trials = store.trials()
+    tensorboard.write_trials(
+        run.tensorboard, run.folder.name, study, trials, lambda trial: searched_values(setup, trial), setup.objective
+    )
+    searched = time.monotonic() - began
+    settings = setup.settings_of(best.proposed)
+    trained = refit(setup, store, best, settings, deadline=budget.end)
+    store.close()
+    write_history(run, trained)
+    tested = evaluation.metrics(
+        evaluation.predict(trained.model, dataset.x_test), dataset.y_test,
+        is_classification=setup.task.is_classification,
+    )  # fmt: skip
+    save_keras(trained.model, run.keras_file)
+    run.saved_model.parent.mkdir(exist_ok=True)
+    difference = save_saved_model(
+        trained.model, run.saved_model, classes=list(dataset.classes), sample=dataset.x_test[:VERIFIED_ITEMS]
+    )
+    metrics = {
+        **about,
+        "objective": setup.objective,
+        "winner": {name: plain(value) for name, value in searched_values(setup, best).items()},
+        "settings": {name: plain(value) for name, value in settings.items()},
+        "validation": {"score": best.score, "deviation": best.deviation, "trial": best.number,
+                       **mean_metrics(best)},
+        "test": tested,
+        "published": study.published and asdict(study.published),
+        "trials": counts(trials),
+        "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
+                  "epochs": len(trained.history["epoch"]), "best_epoch": trained.best_epoch},
+        "parameters": trained.model.count_params(),
+        "export": {"largest_difference": difference, "items_compared": min(VERIFIED_ITEMS, len(dataset.x_test))},
+        "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": searched,
+                    "refit": trained.seconds, "total": time.monotonic() - began},
+    }  # fmt: skip
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    write_json(run.metrics_file, metrics)
+    progress.close()
+    return metrics
+
+
+def refit(setup, store, best, settings, deadline=None):
+    """The winner trained anew: on train + validation, or on train with the best epoch by the validation part."""
+    study, task = setup.study, setup.task
+    epochs = refit_epochs(setup, best)
+    if study.refit == "all":
+        train_indices, validation_indices = np.arange(len(task.x), dtype="int32"), None
+    else:
+        train_indices, validation_indices = setup.splits[0]
+    for attempt in range(REFIT_ATTEMPTS):
+        setup.progress.refit_began(epochs)
+        try:
+            return train(
+                study.model, settings, task, train_indices=train_indices, validation_indices=validation_indices,
+                seed=derive(setup.seed, "refit", attempt), epochs=epochs, objective=setup.objective,
+                score_epoch=study.score_epoch, deadline=deadline,
+                callbacks=[setup.progress.callback(), tensorboard.refit_callback(setup.run.tensorboard)],
+            )  # fmt: skip
+        except Diverged as error:
+            store.add_event("refit", f"attempt {attempt}: {error}")
+    raise WorkError(
+        f"the refit of trial {best.number} diverged {REFIT_ATTEMPTS} times: narrow the range of learning_rate "
+        "and repeat the command with --overwrite."
+    )
+
+
+def searched_values(setup, trial):
+    """The searched settings of a recorded trial as the study writes them."""
+    hp = setup.hypermodel.space()
+    hp.values = dict(trial.proposed)
+    return setup.hypermodel.searched(hp)
+
+
+def write_trials(setup, store):
+    """trials.csv: one row per trial, the best first in rank; only the seconds differ between equal runs."""
+    trials = [trial for trial in store.trials() if trial.status != "running"]
+    names = list(setup.study.searched)
+    executions = range(setup.study.executions)
+    columns = [(fold, execution) for fold in range(len(setup.splits)) for execution in executions]
+    labels = [f"score_fold{fold}" + (f"_execution{execution}" if len(executions) > 1 else "")
+              for fold, execution in columns]  # fmt: skip
+    ranks = ranking(setup.objective, trials)
+    header = ["trial", *names, *labels, "mean", "std", "rank", "status", "reason", "message",
+              "best_epoch", "parameters", "seconds"]  # fmt: skip
+    rows = [header]
+    for trial in trials:
+        values = searched_values(setup, trial)
+        scores = {(done.fold, done.execution): done.score for done in trial.executions}
+        epochs = [done.best_epoch for done in trial.executions]
+        rows.append([
+            trial.number, *(values[name] for name in names), *(scores.get(column) for column in columns),
+            trial.score, trial.deviation, ranks.get(trial.number), trial.status, trial.reason, trial.message,
+            round(sum(epochs) / len(epochs)) if epochs else None, trial.parameters,
+            None if trial.seconds is None else round(trial.seconds, 3),
+        ])  # fmt: skip
+    write_csv(setup.run.trials_file, rows)
+
+
+def ranking(objective, trials):
+    """{number of a completed trial: its rank}; equal scores share a rank."""
+    sign = -1 if OBJECTIVES[objective] == "max" else 1
+    completed = [trial for trial in trials if trial.status == "completed"]
+    scores = [sign * trial.score for trial in completed]
+    return {trial.number: 1 + sum(other < sign * trial.score for other in scores) for trial in completed}
+
+
+def write_history(run, trained):
+    """history.csv: the metrics of the refit, epoch by epoch."""
+    names = list(trained.history)
+    write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
+
+
+def counts(trials):
+    """{status: number of trials}."""
+    return {status: sum(trial.status == status for trial in trials) for status in ("completed", "failed")}
+
+
+def mean_metrics(trial):
+    """The metrics of a trial at the epochs that count, averaged over folds and executions."""
+    names = trial.executions[0].metrics
+    return {name: float(np.mean([done.metrics[name] for done in trial.executions])) for name in names}

@@ -1,0 +1,28 @@
+"""Fashion-MNIST by a CNN of two wide convolutions, random search (padova-2022).
+
+    python -m kerashw.tune --task fashion
+"""
+
+from kerashw.models import cnn
+from kerashw.space import Choice, Random, Real
+from kerashw.study import Published, Study
+
+STUDY = Study(
+    data="fashion",
+    model=cnn,
+    settings=dict(
+        filters=(32, 64),
+        kernel_size=5,
+        pool=("max", None),
+        hidden=(128,),
+        dropout=0.3,
+        optimizer=Choice("adam", "sgd", "rmsprop"),
+        learning_rate=Real(1e-4, 1e-1, log=True),
+        l2=Real(1e-5, 1e-1, log=True),
+        batch_size=Choice(64, 128, 256),
+        epochs=20,
+    ),
+    search=Random(trials=50),
+    refit_epochs=100,
+    published=Published("test_accuracy", 0.92, "padova-2022"),
+)

@@ -1,0 +1,25 @@
+"""MNIST by three convolutions against the best MLP, and with dropout against without (montreal-2020).
+
+    python -m kerashw.tune --task mnist_deep
+"""
+
+from kerashw.models import cnn, mlp
+from kerashw.space import Grid
+from kerashw.study import Published, Study
+
+CONVOLUTIONS = dict(
+    model=cnn, filters=(20, 30, 40), kernel_size=(5, 4, 3), pool=("max", None, "max"), hidden=(500,)
+)
+PUBLISHED = Published("val_accuracy", 0.98, "montreal-2020")
+
+STUDY = Study(
+    data="mnist",
+    model=cnn,
+    settings=dict(optimizer="sgd", learning_rate=0.1, batch_size=64, epochs=10),
+    search=Grid(),
+    arms=dict(
+        cnn=dict(CONVOLUTIONS, published=PUBLISHED),
+        cnn_dropout=dict(CONVOLUTIONS, conv_dropout=(0, 0, 0.25), dropout=0.5, published=PUBLISHED),
+        mlp=dict(model=mlp, hidden=(600, 400), batch_size=16, published=PUBLISHED),
+    ),
+)

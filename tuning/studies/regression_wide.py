@@ -1,0 +1,26 @@
+"""1-D regression by a wide 256-512-768 net, grid with cross-validation and early stopping (padova-2021b).
+
+    python -m kerashw.tune --task regression_wide
+"""
+
+from kerashw.models import mlp
+from kerashw.space import Choice, Grid
+from kerashw.study import Published, Study
+
+STUDY = Study(
+    data="regression",
+    model=mlp,
+    settings=dict(
+        hidden=(256, 512, 768),
+        activation=("tanh", "softplus", "relu"),
+        optimizer="adam",
+        learning_rate=Choice(0.001, 0.0013, 0.0015),
+        weight_decay=Choice(1e-5, 1e-7),
+        batch_size=Choice(16, 32, 64),
+        epochs=500,
+        patience=400,
+    ),
+    folds=5,
+    search=Grid(),
+    published=Published("test_mse", 0.122, "padova-2021b"),
+)
