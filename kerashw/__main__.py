@@ -8,14 +8,15 @@ from kerashw.errors import UsageError
 from kerashw.study import closest
 
 
-def main():
+def main(argv=None):
     """The exit code of the verb that the command line names."""
-    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
         print("usage: kerashw VERB ...    (or python -m kerashw.VERB ...; --help after a verb tells more)\n")
         for verb, does in VERBS.items():
             print(f"  {verb:<10}{does}")
         return 0
-    verb, *argv = sys.argv[1:]
+    verb, *argv = argv
     return run(lambda argv: _verb(verb)(argv), argv)
 
 

@@ -44,6 +44,13 @@ def whole(least):
     return convert
 
 
+def folder(text):
+    """An argument type: a folder; no text, as an unset variable gives, would mean the one a person stands in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
+    return text
+
+
 def checked(convert):
     """An argument type from a function that raises UsageError."""
 
@@ -116,6 +123,8 @@ def run(main, argv=None):
         return main(argv) or 0
     except KerashwError as error:
         code, line = error.exit_code, str(error)
+    except KeyboardInterrupt:
+        code, line = 130, "interrupted."
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing may be flushed to it at exit
         return 1

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from kerashw.commands import Parser, from_environment, quiet_tensorflow, run
+from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
 from kerashw.errors import UsageError
 from kerashw.run import Run
 
@@ -13,7 +13,7 @@ def main(argv):
     parser = Parser("evaluate", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="a run's folder, such as saved_models/mnist")
     parser.add_argument("--part", choices=("test", "train"), default="test", help="which items (default: test)")
-    parser.add_argument("--data-dir", metavar="DIR", help="other data of the same kind (default: the run's own)")
+    parser.add_argument("--data-dir", type=folder, metavar="DIR", help="other data of the same kind (default: the run's own)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)

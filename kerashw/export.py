@@ -19,8 +19,9 @@ def save_keras(model, path):
         model.save(beside)
         os.replace(beside, path)
     except OSError as error:
+        raise _not_written(path, error) from None
+    finally:
         beside.unlink(missing_ok=True)
-        raise WorkError(f"{path}: could not be written ({error}); make room, then repeat the command.") from None
 
 
 def load_keras(path):
@@ -43,6 +44,8 @@ def save_saved_model(model, folder, *, classes, sample):
     `probabilities`, `class` and `label`, or `y`. Augmentation and dropout are off in it. It is loaded again and
     compared with the model on `sample` before it appears in `folder`.
     """
+    import tensorflow as tf
+
     beside = folder.with_name(f".{os.getpid()}.{folder.name}")
     try:
         shutil.rmtree(beside, ignore_errors=True)
@@ -52,11 +55,16 @@ def save_saved_model(model, folder, *, classes, sample):
             raise WorkError(f"{folder}: the exported model answers differently from Keras, by {difference:.2g}.")
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(beside, folder)
-    except OSError as error:
-        raise WorkError(f"{folder}: could not be written ({error}); make room, then repeat the command.") from None
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow has exceptions of its own for a full disk
+        raise _not_written(folder, error) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return difference
+
+
+def _not_written(path, error):
+    reason = str(error).strip().splitlines()[0]
+    return WorkError(f"{path}: could not be written ({reason}); make room, then repeat the command.")
 
 
 def input_name(model):

@@ -48,7 +48,7 @@ def read_picture(path, shape, background=None):
 
     `background` is the mean brightness of the border of the training images, 0 to 255; None leaves the polarity.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as picture:
@@ -59,7 +59,7 @@ def read_picture(path, shape, background=None):
             if picture.size != (shape[1], shape[0]):
                 picture = picture.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
             pixels = np.asarray(picture)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like on damaged files
         raise UsageError(f"{path}: is no picture that can be read ({type(error).__name__}).") from None
     if background is not None and (border_brightness(pixels[np.newaxis]) < 128) != (background < 128):
         pixels = 255 - pixels
@@ -79,10 +79,16 @@ def border_brightness(images):
 def _read_array(path, shape):
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path}: is no NPY file of numbers ({' '.join(str(error).split())}).") from None
+    except Exception as error:  # a damaged header may raise anything
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: is no NPY file of numbers ({reason or type(error).__name__}).") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise UsageError(f"{path}: is an NPZ archive, expected one array; save it with numpy.save.")
     if array.shape == shape:
         array = array[np.newaxis]
+    elif shape == (1,) and array.ndim == 1:  # n items of one number each
+        array = array[:, np.newaxis]
     if array.shape[1:] == (*shape, 1):
         array = array[..., 0]
     if array.shape[1:] != shape or not len(array):
@@ -95,6 +101,8 @@ def _checked(path, array, shape):
     if array.dtype.kind not in "uif" or not np.isfinite(array).all():
         raise UsageError(f"{path}: holds {array.dtype} values that are no finite numbers.")
     if len(shape) < 2:
+        if np.abs(array).max(initial=0) > np.finfo("float32").max:
+            raise UsageError(f"{path}: holds numbers too large for a model (limit 3.4e38).")
         return array.astype("float32")
     if array.min() < 0 or array.max() > 255 or (array != np.round(array)).any():
         raise UsageError(f"{path}: pixels must be whole numbers from 0 to 255, not {array.min():g} to {array.max():g}.")

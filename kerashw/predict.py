@@ -114,7 +114,7 @@ def _numbered(row):
 def write_table(rows):
     """A line of text for each item."""
     for row in rows:
-        name = row["file"] if not row["file"].endswith((".npy", ".csv")) else f"{row['file']}[{row['item']}]"
+        name = row["file"] if not row["file"].lower().endswith((".npy", ".csv")) else f"{row['file']}[{row['item']}]"
         if "y" in row:
             print(f"{name}  {'  '.join(f'{value:.6g}' for value in row['y'])}")
         else:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 from collections.abc import Mapping
 
 from kerashw.augment import Augment
@@ -26,7 +27,7 @@ GIVEN = ("input_shape", "outputs")
 
 def _number(low=-math.inf, high=math.inf, *, open_low=False, open_high=False):
     def holds(value):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
             return False
         return (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
 
@@ -84,15 +85,29 @@ RULES = {
 }
 
 
+def _plain(value):
+    """Whether a value can be told to study.json and back."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) for key in value) and all(map(_plain, value.values()))
+    return value is None or isinstance(value, (str, bool, Augment)) or _number()(value) or hasattr(value, "__qualname__")
+
+
+# The rule for what a builder of one's own may be given.
+PLAIN = _plain, "a finite number, text, True, False, None, a function, or a tuple or dict of these"
+
+
 def builder_keywords(builder):
-    """The names a builder takes from a study: its keyword-only parameters without what the data decide.
+    """The names a builder takes from a study: its keywords without what the data decide.
 
     >>> from kerashw.models import linear
     >>> builder_keywords(linear)
     ('degree', 'scale', 'kernel_initializer')
     """
     parameters = inspect.signature(builder).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN)
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(p.name for p in parameters if p.kind in kinds and p.name not in GIVEN)
 
 
 def check_setting(name, value):
@@ -102,6 +117,6 @@ def check_setting(name, value):
     Traceback (most recent call last):
     kerashw.errors.UsageError: momentum must be a number from 0 to below 1, got 1.5.
     """
-    holds, rule = RULES.get(name, (None, None))
-    if holds is not None and not holds(value):
-        raise UsageError(f"{name} must be {rule}, got {value!r}.")
+    for holds, rule in (RULES.get(name, PLAIN), PLAIN):
+        if not holds(value):
+            raise UsageError(f"{name} must be {rule}, got {value!r}.")

@@ -5,6 +5,7 @@
 """
 
 import math
+import sys
 from dataclasses import dataclass
 
 from kerashw.errors import UsageError
@@ -12,7 +13,7 @@ from kerashw.errors import UsageError
 
 def _number(owner, field, value, *, whole=False):
     kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kinds) or not abs(value) <= sys.float_info.max:
         kind = "a whole number" if whole else "a finite number"
         raise UsageError(f"{owner}: {field} must be {kind}, got {value!r}.")
 
@@ -59,7 +60,8 @@ class Choice:
         for value in values:
             if isinstance(value, (list, dict, set, Choice, Real, Int)):
                 raise UsageError(f"Choice: {value!r} cannot be chosen; use numbers, text, None or tuples of these.")
-        if len(set(map(repr, values))) < len(values):
+        as_text, as_numbers = map(str, values), (v if type(v) in (int, float) else str(v) for v in values)
+        if min(len(set(as_text)), len(set(as_numbers))) < len(values):
             raise UsageError(f"Choice{values!r}: a value stands in it twice.")
 
     def __repr__(self):

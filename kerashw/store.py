@@ -1,5 +1,6 @@
 """The state of a search in SQLite: the only thing a continued run reads, written one transaction at a time."""
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -87,6 +88,7 @@ class Store:
     """
 
     def __init__(self, path):
+        self.path = path
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             # With a write-ahead log a killed process loses nothing that was committed, without a sync per trial.
@@ -94,10 +96,7 @@ class Store:
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(SCHEMA)
         except sqlite3.Error as error:
-            raise WorkError(
-                f"{path}: the state of the search cannot be opened ({error}); move the file away to start anew, "
-                "or choose another --name."
-            ) from None
+            raise _cannot_be_opened(path, error) from None
 
     def close(self):
         """All is in the one file afterwards."""
@@ -105,7 +104,7 @@ class Store:
 
     def begin_trial(self, number, proposed):
         """The trial is running; one that a killed process left running begins again and keeps its executions."""
-        self._database.execute(
+        self._ask(
             "INSERT INTO trials (number, proposed) VALUES (?, ?) ON CONFLICT (number) DO NOTHING",
             (number, _json(proposed)),
         )
@@ -130,7 +129,7 @@ class Store:
         self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None
     ):
         """The trial is over, once and for all."""
-        self._database.execute(
+        self._ask(
             "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?"
             " WHERE number=?",
             (status, score, deviation, reason, message, parameters, seconds, number),
@@ -138,7 +137,7 @@ class Store:
 
     def add_event(self, kind, text):
         """A line for whoever asks later what happened when."""
-        self._database.execute("INSERT INTO events VALUES (?, ?, ?)", (time.time(), kind, text))
+        self._ask("INSERT INTO events VALUES (?, ?, ?)", (time.time(), kind, text))
 
     def drop_trial(self, number):
         """The trial never was; for one that the end of the time budget cut short."""
@@ -148,54 +147,77 @@ class Store:
 
     def trials(self):
         """All trials in the order of their numbers."""
-        numbers = self._database.execute("SELECT number FROM trials ORDER BY number").fetchall()
+        numbers = self._ask("SELECT number FROM trials ORDER BY number")
         return [self.trial(number) for (number,) in numbers]
 
     def trial(self, number):
         """One trial with its executions."""
-        row = self._database.execute("SELECT * FROM trials WHERE number=?", (number,)).fetchone()
+        (row,) = self._ask("SELECT * FROM trials WHERE number=?", (number,))
         return Trial(row[0], json.loads(row[1]), *row[2:], tuple(self.executions(number)))
 
     def executions(self, number):
         """The finished trainings of one trial, by fold and execution."""
-        rows = self._database.execute(
-            "SELECT * FROM executions WHERE trial=? ORDER BY fold, execution", (number,)
-        ).fetchall()
+        rows = self._ask("SELECT * FROM executions WHERE trial=? ORDER BY fold, execution", (number,))
         return [Execution(*row[1:7], json.loads(row[7])) for row in rows]
 
     def history(self, trial, fold=0, execution=0):
         """The metrics of one training per epoch: {"epoch": [1, 2, ...], "loss": [...], ...}."""
-        rows = self._database.execute(
+        rows = self._ask(
             "SELECT epoch, metrics FROM epochs WHERE trial=? AND fold=? AND execution=? ORDER BY epoch",
             (trial, fold, execution),
-        ).fetchall()
+        )
         history = {"epoch": [epoch for epoch, _ in rows]}
         for _, metrics in rows:
             for name, value in json.loads(metrics).items():
                 history.setdefault(name, []).append(value)
         return history
 
+    def _ask(self, statement, values=()):
+        with self._faults():
+            return self._database.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
     def _transaction(self):
-        return _Transaction(self._database)
+        with self._faults():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk ends it by itself
+                    self._database.execute("ROLLBACK")
+                raise
 
-
-class _Transaction:
-    def __init__(self, database):
-        self._database = database
-
-    def __enter__(self):
-        self._database.execute("BEGIN IMMEDIATE")
-        return self._database
-
-    def __exit__(self, kind, error, trace):
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+    @contextlib.contextmanager
+    def _faults(self):
+        """A full disk or a damaged file is no failure of the trial that meets it first."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise WorkError(
+                f"{self.path}: the state of the search cannot be read or written ({error}); make room or mend it, "
+                "then repeat the command."
+            ) from None
 
 
 def read_only(path):
     """A Store that cannot write, for looking at a run while it goes on."""
     store = Store.__new__(Store)
-    store._database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+    store.path = path
+    try:
+        store._database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise _cannot_be_opened(path, error) from None
     return store
+
+
+def _cannot_be_opened(path, error):
+    return WorkError(
+        f"{path}: the state of the search cannot be opened ({error}); move the file away to start anew, "
+        "or choose another --name."
+    )
 
 
 def _json(value):

@@ -1,12 +1,14 @@
 """Study: one frozen declaration of what to tune, on which data, and how; it checks itself."""
 
+import contextlib
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
 from kerashw.errors import UsageError
-from kerashw.settings import TRAINING, builder_keywords, check_setting
-from kerashw.space import VARIES, Choice, Grid, Hyperband, Real
+from kerashw.settings import GIVEN, TRAINING, builder_keywords, check_setting
+from kerashw.space import SEARCHES, VARIES, Choice, Grid, Hyperband, Real
 
 # Metrics a search may go by, and which way is better.
 OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "val_mse": "min", "val_r2": "max"}
@@ -25,6 +27,15 @@ def closest(name, names):
     """A hint such as " Did you mean 'mnist'?", or nothing when no name is near."""
     near = difflib.get_close_matches(str(name), list(names), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+@contextlib.contextmanager
+def _naming(part):
+    """Faults in the body are told as faults of that part of the declaration."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{part}: {error}") from None
 
 
 def _varying_parts(name, value):
@@ -69,15 +80,25 @@ class Study:
     quick: Mapping = field(default_factory=dict)  # the changes of the preset that ends within ten minutes
 
     def __post_init__(self):
+        for name in ("settings", "arms", "quick"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise UsageError(f"{name} must be a dict, got {getattr(self, name)!r}.")
+            object.__setattr__(self, name, dict(getattr(self, name)))
         if self.arms:
-            for name in self.arms:
-                if not name.isidentifier():
+            for name, changes in self.arms.items():
+                if not isinstance(name, str) or not name.isidentifier():
                     raise UsageError(f"arm {name!r}: a name of letters, digits and _ is needed; it names a folder.")
-                self.arm(name)
+                if not isinstance(changes, Mapping):
+                    raise UsageError(f"arm {name!r} must be a dict of changes, got {changes!r}.")
+                with _naming(f"arm {name!r}"):
+                    self.arm(name)
             return
         self._check_fields()
         self._check_settings()
         self._check_search()
+        if self.quick:
+            with _naming("quick"):
+                self.at("quick")
 
     def _check_fields(self):
         whole = dict(folds=0, executions=1, refit_epochs=1, samples=1)
@@ -97,11 +118,22 @@ class Study:
         if self.objective is not None and self.objective not in OBJECTIVES:
             raise UsageError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}.")
         if self.parameters is not None:
-            low, high = self.parameters
-            if not 0 <= low <= high:
-                raise UsageError(f"parameters=(least, most) must be in order, got {self.parameters!r}.")
-        if not callable(self.model):
-            raise UsageError(f"model must be a builder such as kerashw.models.cnn, got {self.model!r}.")
+            pair = self.parameters
+            if not isinstance(pair, tuple) or len(pair) != 2 or any(type(end) is not int for end in pair):
+                raise UsageError(f"parameters must be two whole numbers, (least, most), got {pair!r}.")
+            if not 0 <= pair[0] <= pair[1]:
+                raise UsageError(f"parameters=(least, most) must be in order, got {pair!r}.")
+        if not isinstance(self.data, str) or not self.data.strip():
+            raise UsageError(f"data must be the name of a data set, such as 'mnist', got {self.data!r}.")
+        if self.published is not None and not isinstance(self.published, Published):
+            raise UsageError(f"published must be Published(metric, value, report), got {self.published!r}.")
+        if not inspect.isfunction(self.model):
+            raise UsageError(f"model must be a builder, a function such as kerashw.models.cnn, got {self.model!r}.")
+        if not {*GIVEN} <= {*inspect.signature(self.model).parameters}:
+            raise UsageError(
+                f"model {self.model.__name__} must take input_shape and outputs, as kerashw.models.cnn does; "
+                f"it takes {inspect.signature(self.model)}."
+            )
 
     def _check_settings(self):
         own = builder_keywords(self.model)
@@ -116,7 +148,7 @@ class Study:
 
     def _check_search(self):
         search = self.search
-        if not is_dataclass(search) or not hasattr(search, "trials"):
+        if not isinstance(search, tuple(SEARCHES.values())):
             raise UsageError(f"search must be Grid, Random, Bayesian or Hyperband, got {search!r}.")
         if isinstance(search, Hyperband):
             if self.folds:
@@ -176,7 +208,7 @@ class Study:
 
     def at(self, preset):
         """The study at a preset: "paper" is the declaration itself, "quick" applies its quick changes."""
-        return self if preset == "paper" else self.but(**self.quick)
+        return self.but(**{"quick": {}, **(self.quick if preset == "quick" else {})})
 
     def declaration(self):
         """The study as JSON-ready data: what study.json keeps and a continued run is compared with."""
@@ -192,7 +224,8 @@ def _ends(value):
         return (value.low, value.high)
     if isinstance(value, tuple) and any(isinstance(part, VARIES) for part in value):
         ends = [_ends(part) for part in value]
-        return (tuple(end[0] for end in ends), tuple(end[-1] for end in ends))
+        first = [end[0] for end in ends]
+        return tuple((*first[:place], one, *first[place + 1 :]) for place, end in enumerate(ends) for one in end)
     return (value,)
 
 

@@ -14,33 +14,25 @@ def refit_callback(folder):
 
 
 def write_trials(folder, name, study, trials, values_of, objective):
-    """Every trial as a session of the HParams plugin, failed ones included, under one experiment.
+    """Every trial as a session of the HParams plugin, failed ones included, with its settings and its run's name.
 
-    `values_of` gives the searched settings of a trial as the study writes them. Without a description of the
-    experiment TensorBoard would only show what the first trials have in common.
+    `values_of` gives the searched settings of a trial as the study writes them. No description of the experiment is
+    written: TensorBoard would take the first it finds for all runs below its logdir, and show of the others only
+    the settings they have in common with it. Without one it gathers the settings and metrics of all of them.
     """
     import tensorflow as tf
     from tensorboard.plugins.hparams import api, summary
     from tensorboard.plugins.hparams.api_pb2 import Status
 
     shutil.rmtree(folder / "trials", ignore_errors=True)
-    metrics = sorted({metric for trial in trials for done in trial.executions for metric in done.metrics})
-    hparams = [api.HParam(key, _domain(space)) for key, space in study.searched.items()]
-    shown = [api.Metric(objective, display_name=f"{objective} (score)")]
-    shown += [api.Metric(metric) for metric in metrics if metric != objective]
-    with tf.summary.create_file_writer(str(folder / "trials")).as_default():
-        api.hparams_config(hparams=hparams, metrics=shown)
     for trial in trials:
-        values = {key: _shown(value) for key, value in values_of(trial).items()}
-        session = folder / "trials" / f"{trial.number:04d}"
-        with tf.summary.create_file_writer(str(session)).as_default():
-            api.hparams(values, trial_id=f"{name} trial {trial.number}")
+        values = {key: _shown(study.searched[key], value) for key, value in values_of(trial).items()}
+        with tf.summary.create_file_writer(str(folder / "trials" / f"{trial.number:04d}")).as_default():
+            # Without an id of its own a session goes by its folder, so equal names or settings are never merged.
+            api.hparams({"run": name, **values}, trial_id="")
             if trial.status == "completed":
-                tf.summary.scalar(objective, trial.score, step=0)
-                for metric in metrics:
-                    if metric != objective:
-                        known = [done.metrics[metric] for done in trial.executions if metric in done.metrics]
-                        tf.summary.scalar(metric, sum(known) / len(known), step=0)
+                for metric, value in _metrics(trial, objective).items():
+                    tf.summary.scalar(metric, value, step=0)
             state = Status.STATUS_SUCCESS if trial.status == "completed" else Status.STATUS_FAILURE
             end = summary.session_end_pb(state)
             tf.summary.experimental.write_raw_pb(
@@ -48,16 +40,15 @@ def write_trials(folder, name, study, trials, values_of, objective):
             )
 
 
-def _domain(space):
-    from tensorboard.plugins.hparams import api
-
-    if isinstance(space, Choice):
-        shown = list(map(_shown, space.values))
-        return api.Discrete(shown if len(set(map(type, shown))) == 1 else list(map(str, shown)))
-    if isinstance(space.low, int) and isinstance(space.high, int):
-        return api.IntInterval(space.low, space.high)
-    return api.RealInterval(float(space.low), float(space.high))
+def _metrics(trial, objective):
+    """The score, and the means of the other metrics over folds and executions."""
+    names = [name for name in trial.executions[0].metrics if name != objective]
+    means = {name: sum(done.metrics[name] for done in trial.executions) / len(trial.executions) for name in names}
+    return {objective: trial.score, **means}
 
 
-def _shown(value):
-    return value if isinstance(value, (int, float, str)) else repr(value)
+def _shown(space, value):
+    """A value as a column of one type needs it: a number, a truth value or text; mixtures and tuples as text."""
+    kinds = (bool,), (int, float), (str,)
+    values = space.values if isinstance(space, Choice) else (value,)
+    return value if any({type(one) for one in values} <= set(kind) for kind in kinds) else str(value)

@@ -113,16 +113,25 @@ def compile_model(model, settings, *, is_classification, steps, steps_per_execut
     return model
 
 
-def batches(x, y, indices, batch_size, *, seed, epoch):
-    """A tf.data.Dataset of one epoch; `epoch`, a tf.Variable, decides the order anew each time it is iterated."""
+def epoch_order(seed, epoch, indices):
+    """The items of one epoch in the order in which that seed trains on them.
+
+    >>> sorted(epoch_order(0, 0, np.arange(3))) == sorted(epoch_order(0, 1, np.arange(3)))
+    True
+    """
+    return np.random.default_rng((seed, epoch)).permutation(indices)
+
+
+def batches(x, y, order, batch_size):
+    """A tf.data.Dataset of one epoch; `order`, a tf.Variable of indices, is read each time it is iterated."""
     import tensorflow as tf
 
-    x, y, indices = tf.constant(x), tf.constant(y), tf.constant(indices)
-    steps = -(-len(indices) // batch_size)
+    x, y = tf.constant(x), tf.constant(y)
+    steps = -(-order.shape[0] // batch_size)
 
     def of_epoch(_):
-        order = tf.random.experimental.stateless_shuffle(indices, seed=[seed, epoch])
-        return tf.data.Dataset.range(steps).map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+        now = order.read_value()
+        return tf.data.Dataset.range(steps).map(lambda step: now[step * batch_size : (step + 1) * batch_size])
 
     chosen = tf.data.Dataset.range(1).flat_map(of_epoch)
     gathered = chosen.map(lambda some: (tf.gather(x, some), tf.gather(y, some)), num_parallel_calls=2)
@@ -169,7 +178,7 @@ def train(
     began = time.monotonic()
     keras.utils.set_random_seed(seed)
     model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
-    _adapt(model, task.x[train_indices])
+    adapt(model, task.x[train_indices])
     batch_size = min(settings["batch_size"], len(train_indices))
     steps = -(-len(train_indices) // batch_size)
     compile_model(
@@ -181,8 +190,8 @@ def train(
     )
     if start is not None:
         set_state(model, start)
-    epoch = tf.Variable(initial_epoch, dtype=tf.int32)
-    watch = _watch(epoch, deadline, keep_last)
+    order = tf.Variable(train_indices.astype("int32"))
+    watch = _watch(order, seed, train_indices, deadline, keep_last)
     watched = [watch, *callbacks]
     if validation_indices is not None and score_epoch == "best":
         patience = settings["patience"] or epochs
@@ -192,7 +201,7 @@ def train(
             )
         )
     fitted = model.fit(
-        batches(task.x, task.y, train_indices, batch_size, seed=seed, epoch=epoch),
+        batches(task.x, task.y, order, batch_size),
         validation_data=None if validation_indices is None else in_order(task.x, task.y, validation_indices),
         initial_epoch=initial_epoch,
         epochs=epochs,
@@ -204,17 +213,28 @@ def train(
     history.update({name: [float(value) for value in values] for name, values in fitted.history.items()})
     best = history["epoch"][-1]
     if validation_indices is not None and score_epoch == "best":
-        pick = np.argmax if OBJECTIVES[objective] == "max" else np.argmin
-        best = history["epoch"][int(pick(history[objective]))]
+        best = pick_best(history, objective)
     return Trained(model, history, best, time.monotonic() - began, watch.last, watch.cut)
 
 
-def _adapt(model, x):
+def pick_best(history, objective):
+    """The epoch, from 1, with the best value of the objective; the first of equal ones.
+
+    >>> pick_best({"epoch": [1, 2, 3], "val_mse": [0.5, 0.1, 0.2]}, "val_mse")
+    2
+    """
+    pick = np.argmax if OBJECTIVES[objective] == "max" else np.argmin
+    return history["epoch"][int(pick(history[objective]))]
+
+
+def adapt(model, x):
+    """The model, its Normalization layers set to the mean and variance of the items."""
     import keras
 
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
             layer.adapt(x)
+    return model
 
 
 def state(model):
@@ -229,15 +249,15 @@ def set_state(model, arrays):
         variable.assign(array)
 
 
-def _watch(epoch, deadline, keep_last):
-    """A callback that tells the batches the epoch, ends hopeless or late trainings, and keeps the last state."""
+def _watch(order, seed, indices, deadline, keep_last):
+    """A callback that shuffles, ends hopeless or late trainings, and keeps the last state."""
     import keras
 
     class Watch(keras.callbacks.Callback):
         last, cut = None, False
 
         def on_epoch_begin(self, number, logs=None):
-            epoch.assign(number)
+            order.assign(epoch_order(seed, number, indices))
 
         def on_train_batch_end(self, batch, logs=None):
             if time.monotonic() > deadline:

@@ -2,13 +2,14 @@
 
 import json
 import math
+import os
 import shlex
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kerashw.commands import Parser, checked, from_environment, quiet_tensorflow, run, whole
+from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
 from kerashw.errors import UsageError
 from kerashw.progress import duration
 from kerashw.run import Run, check_writable
@@ -17,6 +18,7 @@ from kerashw.study import Study
 from kerashw.values import parse_duration, parse_setting
 from tuning.studies import find
 
+LONGEST_NAME = 255  # bytes, on every usual file system
 TRIALS = 20  # of a tuner the study does not name, unless --trials says more
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
@@ -54,9 +56,10 @@ def parser():
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
     add("--time-budget", type=checked(parse_duration), metavar="TIME", help="such as 90s or 10m; the refit fits in")
     add("--seed", type=whole(0), default=0, metavar="N", help="decides all chance (default: 0)")
-    add("--data-dir", metavar="DIR", help="idx, npz or CSV files, or folders mnist, fashion-mnist, regression in it")
+    add("--data-dir", type=folder, metavar="DIR",
+        help="idx, npz or CSV files, or folders mnist, fashion-mnist, regression in it")  # fmt: skip
     add("--no-stand-in", action="store_true", help="rather fail than use a stand-in for data that cannot be had")
-    add("--out", default="saved_models", metavar="DIR", help="where runs go (default: saved_models)")
+    add("--out", type=folder, default="saved_models", metavar="DIR", help="where runs go (default: saved_models)")
     add("--name", metavar="NAME", help="the run's folder in it (default: the study's name)")
     add("--overwrite", action="store_true", help="begin anew where a run already lies")
     add("--dry-run", action="store_true", help="print the resolved study and an estimate; train and write nothing")
@@ -81,6 +84,8 @@ def checked_name(name):
     """The name of a run, which is one folder below --out."""
     if not name.strip() or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
         raise UsageError(f"--name {name!r}: one folder name is needed; --out says where it goes.")
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        raise UsageError(f"--name {name[:20]!r}...: a folder's name has at most {LONGEST_NAME} bytes.")
     return name
 
 
@@ -148,6 +153,18 @@ def check_same(resolved, wanted):
         )
 
 
+def check_own(run):
+    """Nothing, unless files that a run would write over lie in a folder that is no run."""
+    files = (run.store_file, run.trials_file, run.history_file, run.metrics_file, run.keras_file,
+             run.saved_model.parent, run.tensorboard, run.checkpoints)  # fmt: skip
+    theirs = [file.name for file in files if file.exists()]
+    if theirs and not run.exists:
+        raise UsageError(
+            f"{run.folder} holds {', '.join(theirs)} but no study.json, so it is no run of kerashw, which would "
+            "write over it: give another --name or --out."
+        )
+
+
 def main(argv):
     """Resolves, checks, then runs; nothing is written before everything that can be checked has been."""
     began = time.monotonic()
@@ -155,6 +172,7 @@ def main(argv):
     all_resolved = resolve(options)
     for resolved in all_resolved:
         check_writable(resolved.run.folder)
+        check_own(resolved.run)
         if not options.overwrite:
             check_same(resolved, declaration(resolved, options))
     dataset = load_data(all_resolved[0].study, options)
@@ -164,6 +182,7 @@ def main(argv):
             check_same(resolved, {"data_sha256": dataset.digest})
     if options.dry_run:
         return dry_run(all_resolved, dataset, options)
+    check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
     results = {}
     try:
         for place, resolved in enumerate(all_resolved):
@@ -197,6 +216,29 @@ def check_task(resolved, dataset):
         raise UsageError(f"objective {objective} does not fit {dataset.name}, which is a {dataset.task}.")
 
 
+def check_work(fresh, dataset, options):
+    """Nothing where the runs that are to begin can be split and built: they leave no trace where they cannot."""
+    from kerashw.splits import split
+
+    for resolved in fresh:
+        study = resolved.study
+        split(dataset.y_train, stratify=bool(dataset.classes), folds=study.folds, validation=study.validation)
+    if fresh:
+        start_tensorflow(options, fresh[0])
+        from tuning.pipeline import make_setup
+        from tuning.search import prepare
+
+        for resolved in fresh:
+            prepare(make_setup(resolved.study, dataset, resolved.run, seed=options.seed, progress=None))
+
+
+def start_tensorflow(options, resolved):
+    """TensorFlow is imported; that takes seconds, so it is said."""
+    if not options.quiet and "tensorflow" not in sys.modules:
+        print(f"{resolved.run.folder}: starting TensorFlow", file=sys.stderr)
+    quiet_tensorflow(options.verbose)
+
+
 def run_one(resolved, dataset, options, argv, end):
     """The metrics of one run, made, continued, or read where it is finished; `end` as in time.monotonic."""
     one = resolved.run
@@ -207,7 +249,7 @@ def run_one(resolved, dataset, options, argv, end):
 
     total = end - time.monotonic()
     with one.locked():
-        if options.overwrite:
+        if options.overwrite and one.exists:
             one.clear()
         if not one.exists:
             one.begin({
@@ -215,9 +257,7 @@ def run_one(resolved, dataset, options, argv, end):
                 "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
                 "command": ["python", "-m", "kerashw.tune", *argv], **origin(),
             })  # fmt: skip
-        if not options.quiet:
-            print(f"{one.folder}: starting TensorFlow", file=sys.stderr)
-        quiet_tensorflow(options.verbose)
+        start_tensorflow(options, resolved)
         from kerashw.progress import Progress
         from tuning.pipeline import execute, make_setup
         from tuning.search import Budget

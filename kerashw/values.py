@@ -1,6 +1,7 @@
 """What a person types after --set and --time-budget, as values: literals, Choice/Real/Int/Augment, durations."""
 
 import ast
+import math
 import re
 
 from kerashw.augment import Augment
@@ -29,7 +30,7 @@ def parse_value(text):
     """A number, tuple, True, None, Choice(...), Real(...), Int(...) or Augment(...); anything else stays text."""
     try:
         return _evaluate(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # what ast gives on odd text
         if re.match(rf"({'|'.join(CALLABLE)})\s*\(", text):
             raise UsageError(f"--set: {text!r} cannot be read; write it as in a study, with plain values.") from None
         return text
@@ -56,6 +57,6 @@ def parse_duration(text):
     600.0
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-    if not match or match[2] not in UNITS or not float(match[1]):
+    if not match or match[2] not in UNITS or not 0 < float(match[1]) * UNITS[match[2]] < math.inf:
         raise UsageError(f"{text!r} is no length of time; write 90s, 10m, 1.5h or 1d.")
     return float(match[1]) * UNITS[match[2]]

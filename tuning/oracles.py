@@ -14,7 +14,7 @@ import numpy as np
 
 from kerashw.errors import WorkError
 from kerashw.seeds import derive
-from kerashw.space import Bayesian, Grid, Hyperband, Random
+from kerashw.space import Bayesian, Grid, Hyperband, Random, Real
 from kerashw.study import OBJECTIVES
 
 RUNNING = {"status": "RUNNING"}
@@ -38,10 +38,13 @@ class _Replayable:
 
     recorded = None  # the values a replayed trial had
 
-    def prepare(self, seed, max_trials):
+    def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
         self.run_seed = seed
-        self.max_trials = max_trials
+        self.names = list(study.searched)
+        finite = not any(isinstance(space, Real) and space.step is None for space in study.searched.values())
+        self.axes = [_encoded(self.hyperparameters, *one) for one in study.searched.items()] if finite else None
+        self.max_trials = study.search.trials
         self.max_consecutive_failed_trials = None
         self.verbose = 0
         return self
@@ -61,6 +64,18 @@ class _Replayable:
     def propose(self, trial_id):
         return super().populate_space(trial_id)
 
+    def combinations(self):
+        """Every point of a finite space, in the order of the settings."""
+        return (dict(zip(self.names, point)) for point in itertools.product(*self.axes))
+
+    def _random_values(self):
+        """KerasTuner gives up after some draws of points it knows; a small space may hold others yet."""
+        values = super()._random_values()
+        if values is None and self.axes is not None:
+            others = [values for values in self.combinations() if not self._duplicate(values)]
+            values = others[self._random_state.randint(len(others))] if others else None
+        return values
+
     def save(self):
         pass
 
@@ -74,6 +89,9 @@ class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
 
 class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
     def propose(self, trial_id):
+        scored = sum(trial.status == "COMPLETED" for trial in self.trials.values())
+        if scored < (self.num_initial_points or 3 * len(self.names)):
+            return super().propose(trial_id)
         if self.recorded is not None:  # nothing to learn from fitting the Gaussian process again
             return {**RUNNING, "values": dict(self.recorded)}
         with warnings.catch_warnings():  # a kernel parameter at its bound is no news to the person tuning
@@ -88,28 +106,37 @@ class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracl
 class _GridOracle(_Replayable, keras_tuner.Oracle):
     """Every combination that `allowed` lets through, in the order of the settings."""
 
-    def enumerate(self, study, allowed):
-        hp = self.hyperparameters
-        names = list(study.searched)
-        axes = [_encoded(hp, name, space) for name, space in study.searched.items()]
-        self.combinations = [
-            values
-            for values in (dict(zip(names, point)) for point in itertools.product(*axes))
-            if allowed is None or allowed(values)
-        ]
+    def keep(self, allowed):
+        self.points = [values for values in self.combinations() if allowed is None or allowed(values)]
         return self
 
     def propose(self, trial_id):
         number = int(trial_id)
-        return {**RUNNING, "values": self.combinations[number]} if number < len(self.combinations) else STOPPED
+        return {**RUNNING, "values": self.points[number]} if number < len(self.points) else STOPPED
 
 
 class _HyperbandOracle(_Replayable, keras_tuner.oracles.HyperbandOracle):
     def end_trial(self, trial):
         super().end_trial(trial)
-        if trial.status == "FAILED":  # its place in the first round is given to another
-            for bracket in self._brackets:
-                bracket["rounds"][0] = [entry for entry in bracket["rounds"][0] if entry["id"] != trial.trial_id]
+        if trial.status == "FAILED":
+            # Its whole line leaves the bracket, and its place in the first round is given to another. Were only
+            # the failed one to leave, the next round would wait for it in vain, or its parent be promoted again.
+            line = [trial.trial_id]
+            while (parent := self.trials[line[-1]].hyperparameters.values.get("tuner/trial_id")) is not None:
+                line.append(parent)
+            for entries in itertools.chain.from_iterable(bracket["rounds"] for bracket in self._brackets):
+                entries[:] = [entry for entry in entries if entry["id"] not in line]
+
+    def _random_values(self):
+        """Where the rounds hold more trials than the space has points, those that did not fail come again."""
+        values = super()._random_values()
+        if values is not None:
+            return values
+        points = [
+            {name: trial.hyperparameters.values[name] for name in self.names}
+            for trial in self.trials.values() if trial.status == "COMPLETED"
+        ]  # fmt: skip
+        return min(points, key=points.count, default=None)
 
     def sizes(self):
         """(trials, epochs) of every round of every bracket of one sweep."""
@@ -128,16 +155,16 @@ def make_oracle(study, hypermodel, *, objective, seed, allowed=None):
         seed=derive(seed, "oracle") + 1,  # KerasTuner takes 0 for "any"
     )
     if isinstance(search, Grid) or not study.searched:
-        return _GridOracle(**common).prepare(seed, search.trials).enumerate(study, allowed)
+        return _GridOracle(**common).prepare(study, seed).keep(allowed)
     if isinstance(search, Random):
-        return _RandomOracle(**common).prepare(seed, search.trials)
+        return _RandomOracle(**common).prepare(study, seed)
     if isinstance(search, Bayesian):
-        return _BayesianOracle(num_initial_points=search.initial, **common).prepare(seed, search.trials)
+        return _BayesianOracle(num_initial_points=search.initial, **common).prepare(study, seed)
     assert isinstance(search, Hyperband)
     epochs = study.filled({name: None for name in study.searched})["epochs"]
     return _HyperbandOracle(
         max_epochs=epochs, factor=search.factor, hyperband_iterations=search.iterations, **common
-    ).prepare(seed, search.trials)
+    ).prepare(study, seed)
 
 
 def expected_work(oracle, study):
@@ -150,7 +177,9 @@ def expected_work(oracle, study):
         return trials, epochs
     trials = oracle.max_trials or math.inf
     if isinstance(oracle, _GridOracle):
-        trials = min(trials, len(oracle.combinations))
+        trials = min(trials, len(oracle.points))
+    elif oracle.axes is not None:
+        trials = min(trials, math.prod(map(len, oracle.axes)))
     searched = study.searched.get("epochs")
     each = np.mean(searched.values) if searched else study.filled(dict.fromkeys(study.searched))["epochs"]
     return trials, math.ceil(trials * each) * max(study.folds, 1) * study.executions
@@ -195,4 +224,6 @@ def replay(oracle, trial):
 def _encoded(hp, name, space):
     """The values of one axis of a grid as `hp` writes them."""
     known = next(known for known in hp.space if known.name == name)
+    if isinstance(space, Real):
+        return list(map(float, space.values))
     return known.values if hasattr(known, "ordered") else space.values

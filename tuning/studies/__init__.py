@@ -22,12 +22,12 @@ def names():
 def find(task):
     """(name, study, its one-line description) of a known study, or of a Python file that sets STUDY."""
     path = Path(task)
-    if path.suffix == ".py" or path.is_dir() or "/" in task or "\\" in task:
-        module = _from_file(path)
-        name = path.stem
-    elif task in names():
+    if task in names():  # even where a folder of that name lies here
         module = importlib.import_module(f"{__name__}.{task}")
         name = task
+    elif path.suffix == ".py" or path.is_dir() or "/" in task or "\\" in task:
+        module = _from_file(path)
+        name = path.stem
     else:
         raise UsageError(
             f"--task {task!r}: no such study.{closest(task, names())} Known: {', '.join(names())}; "
