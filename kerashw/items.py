@@ -1,5 +1,6 @@
 """Files a person has, as items a model takes: pictures, NPY and CSV files, folders of them, one after the other."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ def read_picture(path, shape, background=None):
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(path) as picture,
+        ):
             if picture.mode in ("RGBA", "LA", "P"):  # what is transparent counts as white paper
                 layered = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)

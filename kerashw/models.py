@@ -118,9 +118,9 @@ def _entrance(input_shape, augment, normalize):
     if len(input_shape) == 2:
         x = keras.layers.Reshape((*input_shape, 1), name="channel")(x)
     if augment is not None:
-        from kerashw.layers import augment_layer
+        from kerashw.layers import Augmentation
 
-        x = augment_layer(augment)(x)
+        x = Augmentation(name="augmentation", **augment.settings())(x)
     if is_image:
         x = keras.layers.Rescaling(1 / 255, name="scale")(x)
     if normalize:  # training adapts it to the mean and variance of its items

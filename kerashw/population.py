@@ -1,6 +1,6 @@
 """Many small trainings at once: members of one structure share one compiled loop, each with its own data and rates.
 
-The weights of a member are one row of a matrix; a dense layer of all members is one batched matrix product. The
+The weights of a layer are stacked, (members, inputs, units); a layer of all members is one batched product. The
 order of items, the starting weights and the update rules are those of `kerashw.training.train`, so a member ends
 where the same model trained alone by Keras ends, apart from the rounding of sums.
 """
@@ -8,16 +8,16 @@ where the same model trained alone by Keras ends, apart from the rounding of sum
 import functools
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kerashw.rules import RULES
-from kerashw.settings import TRAINING
+from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
-from kerashw.training import Diverged, Trained, adapt, build_model, epoch_order, pick_best
+from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch_order, pick_best
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 TOGETHER = 64  # members in one loop; more would leave the caches of a processor
@@ -58,18 +58,24 @@ def suits(model, items):
 
 
 def train_together(
-    builder, members, task, *, objective=None, score_epoch="best", keep_last=False, deadline=math.inf, report=None
-):
+    builder, members, task, *, objective=None, score_epoch="best", keep_models=True, keep_last=False,
+    deadline=math.inf, report=None,
+):  # fmt: skip
     """A Trained model for each member, in their order; for one that diverged, the Diverged it would have raised.
 
-    `report` is called with the epochs done since the last call, per member. The models must suit.
+    `report` is called with the epochs done since the last call, all members added up. The models must suit.
     """
-    built = [_build(builder, member, task) for member in members]
-    groups = {}
-    for place, (member, model) in enumerate(zip(members, built)):
-        batch_size = min({**TRAINING, **member.settings}["batch_size"], len(member.train_indices))
+    shared = {}  # one model for all members that differ in training alone
+    built, groups = [], {}
+    for place, member in enumerate(members):
+        settings = {**TRAINING, **member.settings}
+        key = repr([settings.get(name) for name in builder_keywords(builder)])
+        if key not in shared:
+            shared[key] = _build(builder, settings, task)
+        built.append(shared[key])
+        batch_size = min(settings["batch_size"], len(member.train_indices))
         wide = 1 << (batch_size - 1).bit_length()  # rows of a batch: the next power of two, the rest is masked
-        groups.setdefault((_structure(model), {**TRAINING, **member.settings}["optimizer"], wide), []).append(place)
+        groups.setdefault((_structure(shared[key]), settings["optimizer"], wide), []).append(place)
     results = [None] * len(members)
     for (_, optimizer, wide), places in groups.items():
         for first in range(0, len(places), TOGETHER):
@@ -78,16 +84,16 @@ def train_together(
                 [members[place] for place in some], [built[place] for place in some], task, optimizer, wide,
                 objective or task.objective, score_epoch,
             )  # fmt: skip
-            for place, result in zip(some, group.train(deadline, keep_last, report or (lambda epochs: None))):
-                results[place] = result
+            for place, trained in zip(some, group.train(deadline, keep_last, report or (lambda epochs: None))):
+                if keep_models and isinstance(trained, Trained):
+                    model = _build(builder, {**TRAINING, **members[place].settings}, task)
+                    trained = replace(trained, model=_assign(model, trained.model))
+                results[place] = trained
     return results
 
 
-def _build(builder, member, task):
-    keras.utils.set_random_seed(member.seed)
-    settings = {**TRAINING, **member.settings}
-    model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
-    return adapt(model, task.x[member.train_indices])
+def _build(builder, settings, task):
+    return build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
 
 
 def _structure(model):
@@ -101,12 +107,12 @@ def _structure(model):
 
 @dataclass
 class _State:
-    """All that changes in a training, one row for each member."""
+    """All that changes in a training; every array has its members along the first axis."""
 
-    weights: tf.Tensor  # (members, parameters)
-    slots: tuple  # of the optimizer, each (members, parameters)
-    steps: tf.Tensor  # (members, 1): steps done
-    best_weights: tf.Tensor
+    weights: tuple  # kernels (members, inputs, units) and biases (members, 1, units)
+    slots: tuple  # of the optimizer, each like `weights`
+    steps: tf.Tensor  # (members, 1, 1): steps done
+    best_weights: tuple
     best_score: tf.Tensor  # (members,), the higher the better
     waited: tf.Tensor  # (members,): epochs since the best
     running: tf.Tensor  # (members,): neither diverged nor out of patience
@@ -126,10 +132,15 @@ class _Group:
         self.objective, self.score_epoch = objective, score_epoch
         self.optimizer = optimizer
         self.longest = max(len(member.train_indices) for member in members)
-        self.program = _program(_Shape(models[0]), optimizer, wide, task.is_classification, task.outputs)
+        steps = {
+            -(-len(member.train_indices) // own["batch_size"]) for member, own in zip(members, self.settings)
+        }
+        self.program = _program(
+            _Shape(models[0]), optimizer, wide, len(steps) == 1, task.is_classification, task.outputs
+        )
 
     def train(self, deadline, keep_last, report):
-        """The results in the order of the members."""
+        """The results in the order of the members, with arrays of weights where Trained has the model."""
         began = time.monotonic()
         state, constants = self._first_state(), self._constants()
         data = tf.constant(self.task.x), tf.constant(self.task.y)
@@ -154,18 +165,19 @@ class _Group:
         return self._results(state, np.concatenate(rows), time.monotonic() - began, cut, keep_last)
 
     def _first_state(self):
-        initial = np.stack([_flat(model.trainable_variables) for model in self.models])
-        starts = RULES[self.optimizer][1]
-        slots = [np.full_like(initial, value) for value in starts]
-        steps = np.zeros((len(self.members), 1), "float32")
+        drawn = [_matrices(draw_weights(model, own.seed)) for model, own in zip(self.models, self.members)]
+        weights = [np.stack(arrays) for arrays in zip(*drawn)]
+        slots = [[np.full_like(array, value) for array in weights] for value in RULES[self.optimizer][1]]
+        steps = np.zeros((len(self.members), 1, 1), "float32")
         for place, member in enumerate(self.members):
             if member.start is not None:
-                initial[place], steps[place], *kept = member.start
-                for slot, row in zip(slots, kept, strict=True):
-                    slot[place] = row
+                steps[place], *kept = member.start
+                for array, row in zip((*weights, *(array for slot in slots for array in slot)), kept, strict=True):
+                    array[place] = row
         members = len(self.members)
+        weights = tuple(map(tf.constant, weights))
         return _State(
-            tf.constant(initial), tuple(map(tf.constant, slots)), tf.constant(steps), tf.constant(initial),
+            weights, tuple(tuple(map(tf.constant, slot)) for slot in slots), tf.constant(steps), weights,
             tf.fill([members], -math.inf), tf.zeros([members], tf.int32), tf.fill([members], True),
         )  # fmt: skip
 
@@ -184,15 +196,15 @@ class _Group:
         total_steps = -(-sizes // batch) * self.epochs
 
         def column(name):
-            return tf.constant([[own[name]] for own in self.settings], tf.float32)
+            return tf.constant([[[own[name]]] for own in self.settings], tf.float32)
 
         y = self.task.y.astype("float32")
         spread = [[_spread(y, indices) for indices in group] for group in
                   ([member.train_indices for member in self.members], held)]  # fmt: skip
         return (
             column("learning_rate"), column("momentum"), column("weight_decay"),
-            tf.constant([[own["schedule"] == "cosine"] for own in self.settings]),
-            tf.constant(total_steps[:, None], tf.float32),
+            tf.constant([[[own["schedule"] == "cosine"]] for own in self.settings]),
+            tf.constant(total_steps[:, None, None], tf.float32),
             tf.constant([_factors(model) for model in self.models], tf.float32),
             tf.constant([_rates(model) for model in self.models], tf.float32),
             tf.constant([member.seed & 0x7FFFFFFF for member in self.members], tf.int32),
@@ -205,7 +217,7 @@ class _Group:
 
     def _results(self, state, history, seconds, cut, keep_last):
         results = []
-        for place, (member, model) in enumerate(zip(self.members, self.models)):
+        for place, member in enumerate(self.members):
             held = member.validation_indices is not None
             names = _metric_names(self.task, held)
             rows = history[: self.epochs[place] - self.initial, place, : len(names)]
@@ -218,12 +230,11 @@ class _Group:
             told.update({name: rows[:, column].astype(float).tolist() for column, name in enumerate(names)})
             best = pick_best(told, self.objective) if held and self.score_epoch == "best" else number
             kept = state.best_weights if held and self.score_epoch == "best" else state.weights
-            _assign(model.trainable_variables, kept[place].numpy())
             last = None
             if keep_last:
-                last = [state.weights[place].numpy(), state.steps[place].numpy()]
-                last += [slot[place].numpy() for slot in state.slots]
-            results.append(Trained(model, told, best, seconds / len(self.members), last, cut))
+                arrays = (state.steps, *state.weights, *(array for slot in state.slots for array in slot))
+                last = [array[place].numpy() for array in arrays]
+            results.append(Trained([array[place].numpy() for array in kept], told, best, seconds / len(self.members), last, cut))
         return results
 
 
@@ -245,29 +256,21 @@ class _Shape:
 
 
 @functools.lru_cache(maxsize=64)
-def _program(shape, optimizer, wide, is_classification, outputs):
-    """The compiled loop over epochs and steps for one structure."""
+def _program(shape, optimizer, wide, in_step, is_classification, outputs):
+    """The compiled loop over epochs and steps for one structure.
+
+    `in_step` says that all members have as many steps in an epoch, so that none has to wait for the others.
+    """
     layers = shape.model.layers
-    shapes = [tuple(variable.shape) for variable in shape.model.trainable_variables]
     rule = RULES[optimizer][0]
 
-    def unpacked(flat):
-        parts, at = [], 0
-        for size in shapes:
-            count = math.prod(size)
-            parts.append(tf.reshape(flat[:, at : at + count], (-1, *size)))
-            at += count
-        return parts
-
-    def forward(flat, x, drop=None):
-        weights, dropouts = iter(unpacked(flat)), 0
+    def forward(weights, x, drop=None):
+        weights, dropouts = iter(weights), 0
         members = x.shape[0]
         for layer in layers:
             if isinstance(layer, keras.layers.Dense):
                 x = tf.matmul(x, next(weights))
-                if layer.use_bias:
-                    x += next(weights)[:, tf.newaxis]
-                x = layer.activation(x)
+                x = layer.activation(x + next(weights) if layer.use_bias else x)
             elif isinstance(layer, keras.layers.Dropout):
                 x = x if drop is None else drop(dropouts, x)
                 dropouts += 1
@@ -276,8 +279,8 @@ def _program(shape, optimizer, wide, is_classification, outputs):
                 x = tf.reshape(merged, (members, -1, *merged.shape[1:]))
         return x
 
-    def penalty(flat, factors):
-        squares = tf.stack([tf.reduce_sum(part**2, axis=list(range(1, part.shape.rank))) for part in unpacked(flat)], 1)
+    def penalty(weights, factors):
+        squares = tf.stack([tf.reduce_sum(array**2, axis=(1, 2)) for array in weights], axis=1)
         # A weight that overflowed must not reach members without a penalty as 0 * infinity.
         return tf.reduce_sum(tf.where(factors > 0, factors * squares, 0.0), axis=1)
 
@@ -302,7 +305,7 @@ def _program(shape, optimizer, wide, is_classification, outputs):
         rate, momentum, decay, cosine, total_steps, factors, drop_rates, seeds, sizes, batch_sizes, epochs, patience,
         held, held_sizes, spread, held_spread, objective, sign,
     ):  # fmt: skip
-        members = weights.shape[0]
+        members = weights[0].shape[0]
         columns = tf.range(wide)
         most_steps = tf.reduce_max(-(-sizes // batch_sizes))
         held_count = tf.cast(held_sizes, tf.float32)
@@ -310,13 +313,12 @@ def _program(shape, optimizer, wide, is_classification, outputs):
         metrics = 2 if is_classification else 3
 
         def step_of(order, state):
-            number, weights, slots, steps, total, sums, running = state
+            number, weights, slots, steps, total, sums = state
             places = number * batch_sizes[:, tf.newaxis] + columns
             inside = (columns < batch_sizes[:, tf.newaxis]) & (places < sizes[:, tf.newaxis])
             chosen = tf.gather(order, tf.minimum(places, order.shape[1] - 1), batch_dims=1)
             mask = tf.cast(inside, tf.float32)
             size = tf.reduce_sum(mask, axis=1)
-            active = running & (size > 0)
 
             def drop(which, x):
                 chance = drop_rates[:, which][:, tf.newaxis, tf.newaxis]
@@ -328,25 +330,29 @@ def _program(shape, optimizer, wide, is_classification, outputs):
                 loss, added = losses(forward(weights, tf.gather(x, chosen), drop), tf.gather(y, chosen))
                 loss = tf.reduce_sum(tf.where(inside, loss, 0.0), axis=1) / tf.maximum(size, 1.0)
                 loss += penalty(weights, factors)
-            gradient = tape.gradient(loss, weights)
+            gradients = tape.gradient(loss, weights)
             now = tf.where(cosine, rate * 0.5 * (1 + tf.cos(math.pi * tf.minimum(steps / total_steps, 1.0))), rate)
-            decayed = weights * (1 - decay * now)
-            change, new_slots = rule(slots, gradient, now, momentum, steps + 1)
-            keep = active[:, tf.newaxis]
-            weights = tf.where(keep, decayed + change, weights)
-            slots = tuple(tf.where(keep, new, old) for new, old in zip(new_slots, slots))
-            steps = tf.where(keep, steps + 1, steps)
+            changed = [
+                rule(of_array, gradient, now, momentum, steps + 1) for gradient, *of_array in zip(gradients, *slots)
+            ]
+            new_weights = tuple(
+                array * (1 - decay * now) + change for array, (change, _) in zip(weights, changed)
+            )
+            new = (new_weights, tuple(zip(*(of_array for _, of_array in changed))), steps + 1)
+            weights, slots, steps = new if in_step else _where(size > 0, new, (weights, slots, steps))
             total += tf.where(size > 0, loss * size, 0.0)
             sums += tf.reduce_sum(tf.where(inside[..., tf.newaxis], added, 0.0), axis=1)
-            return number + 1, weights, slots, steps, total, sums, running
+            return number + 1, weights, slots, steps, total, sums
 
         def epoch_of(number, weights, slots, steps, best_weights, best_score, waited, running, history):
             running &= first + number < epochs
             width = 1 if is_classification else outputs
-            state = (0, weights, slots, steps, tf.zeros([members]), tf.zeros([members, width]), running)
-            _, weights, slots, steps, total, sums, _ = tf.while_loop(
-                lambda at, *_: at < most_steps, lambda *state: step_of(orders[number], state), state
-            )
+            before = (weights, slots, steps)
+            _, *after, total, sums = tf.while_loop(
+                lambda at, *_: at < most_steps, lambda *state: step_of(orders[number], state),
+                (0, *before, tf.zeros([members]), tf.zeros([members, width])),
+            )  # fmt: skip
+            weights, slots, steps = _where(running, tuple(after), before)
             size = tf.cast(sizes, tf.float32)
             row = summed(total / size, sums, size, spread)
             if held.shape[1]:
@@ -358,7 +364,7 @@ def _program(shape, optimizer, wide, is_classification, outputs):
             row = tf.stack([*row, tf.where(running, 0.0, math.nan)], axis=1)
             score = tf.where(objective >= 0, sign * tf.gather(row, tf.maximum(objective, 0), axis=1), 0.0)
             improved = running & healthy & (score > best_score)
-            best_weights = tf.where(improved[:, tf.newaxis], weights, best_weights)
+            best_weights = _where(improved, weights, best_weights)
             best_score = tf.where(improved, score, best_score)
             waited = tf.where(improved, 0, waited + 1)
             running &= healthy & ((waited < patience) | (first + number == 0))
@@ -376,13 +382,20 @@ def _program(shape, optimizer, wide, is_classification, outputs):
     return program
 
 
+def _where(members, new, old):
+    """The new arrays of the members that are marked, the old ones of the others."""
+    return tf.nest.map_structure(lambda one, other: tf.where(members[:, tf.newaxis, tf.newaxis], one, other), new, old)
+
+
 def _uniform(seeds, steps, which, shape):
     """Numbers in [0, 1) that depend on a member's seed, its step and the place alone, whoever else is in the loop."""
-    place = tf.range(math.prod(shape[1:]), dtype=tf.uint32)[tf.newaxis] + tf.constant(which * 0x9E3779B1 % 2**32, tf.uint32)
+    place = tf.cast(tf.range(math.prod(shape[1:])), tf.uint32)[tf.newaxis] + tf.constant(
+        which * 0x9E3779B1 % 2**32, tf.uint32
+    )
     row = tf.cast(seeds[:, tf.newaxis], tf.uint32) * tf.constant(0x85EBCA6B, tf.uint32)
-    row = _mixed(row ^ tf.cast(steps, tf.uint32))
-    bits = _mixed(_mixed(place) + row)
-    return tf.reshape(tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) / 2.0**24, shape)
+    row = _mixed(row ^ tf.cast(tf.cast(steps[:, 0], tf.int32), tf.uint32))
+    bits = tf.bitwise.right_shift(_mixed(_mixed(place) + row), tf.constant(8, tf.uint32))
+    return tf.reshape(tf.cast(tf.cast(bits, tf.int32), tf.float32) / 2.0**24, shape)
 
 
 def _mixed(bits):
@@ -397,16 +410,15 @@ def _metric_names(task, held):
     return names + [f"val_{name}" for name in names] if held else names
 
 
-def _flat(variables):
-    return np.concatenate([np.asarray(variable).ravel() for variable in variables])
+def _matrices(model):
+    """The kernels (inputs, units) and biases (1, units) of a chain of dense layers."""
+    return [np.asarray(variable).reshape(-1, variable.shape[-1]) for variable in model.trainable_variables]
 
 
-def _assign(variables, flat):
-    at = 0
-    for variable in variables:
-        count = math.prod(variable.shape)
-        variable.assign(flat[at : at + count].reshape(variable.shape))
-        at += count
+def _assign(model, arrays):
+    for variable, array in zip(model.trainable_variables, arrays, strict=True):
+        variable.assign(array.reshape(variable.shape))
+    return model
 
 
 def _factors(model):

@@ -47,16 +47,12 @@ class Progress:
         if ended:
             self.say(f"{self.name}: continues after {len(ended)} of {trials} trials")
 
-    def trial_began(self, proposal):
-        """A trial with its own number of epochs."""
-        self.trial_start = self.done
-
     def trial_ended(self, trial, best):
         """The bar steps on to the end of that trial, however few epochs it needed."""
         self.trials += 1
         self.failed += trial.status == "failed"
         self.best = best
-        self.done = self.trials * self.each
+        self.done = max(self.done, self.trials * self.each)
         self._show(min_seconds=TRIAL_LINE_SECONDS)
 
     def refit_began(self, epochs):

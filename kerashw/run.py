@@ -102,7 +102,7 @@ class Run:
         try:
             with numpy.load(path, allow_pickle=False) as file:
                 return [file[str(place)] for place in range(len(file.files))]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise WorkError(f"{path}: cannot be read ({error}), so its trial cannot go on: --overwrite.") from None
 
     def study(self):

@@ -74,6 +74,7 @@ class Study:
     refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
     refit_epochs: int | None = None  # by default as many as the search found best
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
+    together: bool | None = None  # whether trainings share one loop; by default where model and data are small
     samples: int | None = None  # use only so many training items
     published: Published | None = None
     arms: Mapping = field(default_factory=dict)  # name -> changes; each arm is searched on its own
@@ -220,6 +221,8 @@ def _ends(value):
     """The constants by which a setting is checked: its choices, the ends of its range, or itself."""
     if isinstance(value, Choice):
         return value.values
+    if isinstance(value, Real):
+        return (float(value.low), float(value.high))  # what lies between is not whole either
     if isinstance(value, VARIES):
         return (value.low, value.high)
     if isinstance(value, tuple) and any(isinstance(part, VARIES) for part in value):

@@ -13,6 +13,21 @@ def refit_callback(folder):
     return keras.callbacks.TensorBoard(folder / "refit", write_graph=False, write_steps_per_second=False)
 
 
+def write_history(folder, history):
+    """The scalars of a refit that Keras's own `fit` did not make, under the names its callback gives them."""
+    import tensorflow as tf
+
+    shutil.rmtree(folder / "refit", ignore_errors=True)
+    names = [name for name in history if name != "epoch"]
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        own = [name for name in names if name.startswith("val_") == bool(prefix)]
+        if own:
+            with tf.summary.create_file_writer(str(folder / "refit" / part)).as_default():
+                for place, epoch in enumerate(history["epoch"]):
+                    for name in own:
+                        tf.summary.scalar(f"epoch_{name.removeprefix(prefix)}", history[name][place], step=epoch - 1)
+
+
 def write_trials(folder, name, study, trials, values_of, objective):
     """Every trial as a session of the HParams plugin, failed ones included, with its settings and its run's name.
 

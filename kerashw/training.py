@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerashw.seeds import derive
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 
@@ -73,6 +74,24 @@ def build_model(builder, settings, *, input_shape, outputs):
     """
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
     return builder(input_shape=tuple(input_shape), outputs=outputs, **own)
+
+
+def draw_weights(model, seed):
+    """The model, its weights drawn anew by the initializers of its layers: they depend on the seed and on names alone.
+
+    So a model that was built before can start again as if it had just been built. Weights whose initializer is not
+    to be found under the name Keras gives it stay as they are.
+    """
+    for layer in model.layers:
+        for variable in layer.weights:
+            initializer = getattr(layer, f"{variable.name}_initializer", None)
+            if initializer is None:
+                continue
+            config = initializer.get_config()
+            if "seed" in config:
+                config["seed"] = derive(seed, layer.name, variable.name)
+            variable.assign(type(initializer).from_config(config)(variable.shape, dtype=variable.dtype))
+    return model
 
 
 def make_optimizer(settings, steps):
@@ -178,7 +197,7 @@ def train(
     began = time.monotonic()
     keras.utils.set_random_seed(seed)
     model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
-    adapt(model, task.x[train_indices])
+    adapt(draw_weights(model, seed), task.x[train_indices])
     batch_size = min(settings["batch_size"], len(train_indices))
     steps = -(-len(train_indices) // batch_size)
     compile_model(

@@ -7,7 +7,7 @@ import numpy as np
 from kerashw.training import Task, train
 from tuning.oracles import expected_work
 from tuning.pipeline import make_setup
-from tuning.search import prepare
+from tuning.search import first_settings, prepare
 
 MEASURED_BATCHES = 64
 
@@ -18,7 +18,7 @@ def estimate(study, dataset, *, seed):
 
     setup = make_setup(study, dataset, None, seed=seed, progress=None)
     trials, epochs = expected_work(prepare(setup), study)
-    settings = setup.settings_of(setup.hypermodel.space().values)
+    settings = first_settings(setup)
     batch_size = settings["batch_size"]
     few = np.arange(min(len(setup.task.x), batch_size * MEASURED_BATCHES), dtype="int32")
     times = []
@@ -37,6 +37,6 @@ def estimate(study, dataset, *, seed):
         "trials": trials,
         "epochs": epochs,
         "refit_epochs": refit_epochs,
-        "parameters": setup.parameter_count(settings),
+        "parameters": setup.model_of(settings).count_params(),
         "seconds": round(seconds, 1),
     }

@@ -27,7 +27,6 @@ class Proposal:
 
     number: int
     proposed: dict
-    hyperparameters: object
     epochs: int | None = None
     initial_epoch: int = 0
     parent: int | None = None
@@ -37,6 +36,7 @@ class _Replayable:
     """An oracle without files and without a retry of its own, seeded anew for each proposal."""
 
     recorded = None  # the values a replayed trial had
+    is_blind = False  # whether proposals do not depend on scores, so that many can be asked for at once
 
     def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
@@ -54,7 +54,7 @@ class _Replayable:
         self._seed_state = derive(self.run_seed, "proposal", int(trial_id))
         self._random_state = np.random.RandomState(self._seed_state)
         response = self.propose(trial_id)
-        if self.recorded is not None and response.get("values") != self.recorded:
+        if self.recorded is not None and response.get("values") not in (None, self.recorded):
             raise WorkError(
                 f"trials.db: trial {int(trial_id)} was {self.recorded}, but this study, seed and tuner propose "
                 f"{response.get('values')}: continue with the versions that began the run, or use --overwrite."
@@ -84,7 +84,7 @@ class _Replayable:
 
 
 class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
-    pass
+    is_blind = True
 
 
 class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
@@ -105,6 +105,8 @@ class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracl
 
 class _GridOracle(_Replayable, keras_tuner.Oracle):
     """Every combination that `allowed` lets through, in the order of the settings."""
+
+    is_blind = True
 
     def keep(self, allowed):
         self.points = [values for values in self.combinations() if allowed is None or allowed(values)]
@@ -185,26 +187,29 @@ def expected_work(oracle, study):
     return trials, math.ceil(trials * each) * max(study.folds, 1) * study.executions
 
 
-def ask(oracle):
-    """The next Proposal, or None when the search is over."""
-    trial = oracle.create_trial("kerashw")
-    if trial.status != "RUNNING":
-        return None
-    proposed = dict(trial.hyperparameters.values)
-    parent = proposed.get("tuner/trial_id")
-    return Proposal(
-        number=int(trial.trial_id),
-        proposed=proposed,
-        hyperparameters=trial.hyperparameters,
-        epochs=proposed.get("tuner/epochs"),
-        initial_epoch=proposed.get("tuner/initial_epoch", 0),
-        parent=None if parent is None else int(parent),
-    )
+def ask(oracle, count=1):
+    """The next proposals, `count` of them or as many as there still are."""
+    proposals = []
+    while len(proposals) < count:
+        # KerasTuner knows who asks by name, and gives one trial to each.
+        trial = oracle.create_trial(f"loop {len(proposals)}")
+        if trial.status != "RUNNING":
+            break
+        proposed = dict(trial.hyperparameters.values)
+        parent = proposed.get("tuner/trial_id")
+        proposals.append(Proposal(
+            number=int(trial.trial_id),
+            proposed=proposed,
+            epochs=proposed.get("tuner/epochs"),
+            initial_epoch=proposed.get("tuner/initial_epoch", 0),
+            parent=None if parent is None else int(parent),
+        ))  # fmt: skip
+    return proposals
 
 
-def tell(oracle, score):
-    """The oracle knows the score of the trial it proposed last; None says that it failed."""
-    trial = oracle.ongoing_trials["kerashw"]
+def tell(oracle, proposal, score):
+    """The oracle knows the score of a trial it proposed; None says that it failed."""
+    trial = next(trial for trial in oracle.ongoing_trials.values() if int(trial.trial_id) == proposal.number)
     if score is not None:
         oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
     trial.status = "FAILED" if score is None else "COMPLETED"
@@ -214,11 +219,11 @@ def tell(oracle, score):
 def replay(oracle, trial):
     """The oracle is as it was after a trial recorded earlier: it proposed those values and was told that score."""
     oracle.recorded = trial.proposed
-    proposal = ask(oracle)
+    proposals = ask(oracle)
     oracle.recorded = None
-    if proposal is None:
+    if not proposals:
         raise WorkError(f"trials.db: trial {trial.number} was recorded, but this search ends before it: --overwrite.")
-    tell(oracle, trial.score if trial.status == "completed" else None)
+    tell(oracle, proposals[0], trial.score if trial.status == "completed" else None)
 
 
 def _encoded(hp, name, space):

@@ -9,6 +9,7 @@ import numpy as np
 from kerashw import evaluation, tensorboard
 from kerashw.errors import WorkError
 from kerashw.export import save_keras, save_saved_model
+from kerashw.population import Member, train_together
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.splits import split
@@ -87,7 +88,7 @@ def execute(setup, dataset, *, about, budget=Budget()):
     return metrics
 
 
-def refit(setup, store, best, settings, deadline=None):
+def refit(setup, store, best, settings, deadline):
     """The winner trained anew: on train + validation, or on train with the best epoch by the validation part."""
     study, task = setup.study, setup.task
     epochs = refit_epochs(setup, best)
@@ -95,15 +96,22 @@ def refit(setup, store, best, settings, deadline=None):
         train_indices, validation_indices = np.arange(len(task.x), dtype="int32"), None
     else:
         train_indices, validation_indices = setup.splits[0]
+    how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
+    together = setup.trains_together(setup.model_of(settings))
     for attempt in range(REFIT_ATTEMPTS):
         setup.progress.refit_began(epochs)
+        seed = derive(setup.seed, "refit", attempt)
+        items = dict(train_indices=train_indices, validation_indices=validation_indices)
         try:
-            return train(
-                study.model, settings, task, train_indices=train_indices, validation_indices=validation_indices,
-                seed=derive(setup.seed, "refit", attempt), epochs=epochs, objective=setup.objective,
-                score_epoch=study.score_epoch, deadline=deadline,
-                callbacks=[setup.progress.callback(), tensorboard.refit_callback(setup.run.tensorboard)],
-            )  # fmt: skip
+            if together:
+                member = Member(settings, **items, seed=seed, epochs=epochs)
+                (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
+                if isinstance(trained, Diverged):
+                    raise trained
+                tensorboard.write_history(setup.run.tensorboard, trained.history)
+                return trained
+            callbacks = [setup.progress.callback(), tensorboard.refit_callback(setup.run.tensorboard)]
+            return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
         except Diverged as error:
             store.add_event("refit", f"attempt {attempt}: {error}")
     raise WorkError(

@@ -5,10 +5,11 @@ import time
 from dataclasses import dataclass, replace
 
 from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError
+from kerashw.population import TOGETHER, suits
 from kerashw.settings import builder_keywords
 from kerashw.study import OBJECTIVES
 from tuning.oracles import ask, expected_work, make_oracle, replay, tell
-from tuning.trials import TooManyParameters, check_parameters, run_trial
+from tuning.trials import TooManyParameters, check_parameters, run_trials
 
 # So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
 GIVE_UP_AFTER = 5
@@ -38,7 +39,7 @@ def prepare(setup):
         settings = setup.settings_of(proposed)
         structure = tuple(repr(settings.get(name)) for name in builder_keywords(setup.study.model))
         if structure not in counts:
-            counts[structure] = setup.parameter_count(settings)
+            counts[structure] = setup.model_of(settings).count_params()
         try:
             check_parameters(setup.study, counts[structure])
         except TooManyParameters:
@@ -46,7 +47,7 @@ def prepare(setup):
         return True
 
     try:
-        setup.parameter_count(setup.settings_of(setup.hypermodel.space().values))
+        model = setup.model_of(first_settings(setup))
     except KerashwError:
         raise
     except Exception as error:
@@ -54,6 +55,11 @@ def prepare(setup):
             f"{setup.study.model.__name__} cannot be built for items of shape {setup.task.x.shape[1:]} with the first "
             f"settings ({' '.join(str(error).split())[:200]}): change model or settings."
         ) from error
+    if setup.study.together and not suits(model, len(setup.task.x)):
+        raise UsageError(
+            f"together=True: {model.name} with {model.count_params():,} parameters on {len(setup.task.x):,} items is no "
+            "small chain of dense layers; leave `together` out."
+        )
     oracle = make_oracle(
         setup.study, setup.hypermodel, objective=setup.objective, seed=setup.seed,
         allowed=allowed if setup.study.parameters else None,
@@ -77,30 +83,47 @@ def search(setup, store, oracle, budget=Budget()):
             best = better(setup.objective, best, trial)
             failures += [trial] if trial.status == "failed" else []
     setup.progress.search_began(setup.objective, recorded, best, *expected_work(oracle, setup.study))
-    while True:
+    over = False
+    while not over:
         deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
-        if (best and time.monotonic() > deadline) or (proposal := ask(oracle)) is None:
+        if best and time.monotonic() > deadline:
             break
-        store.begin_trial(proposal.number, proposal.proposed)
-        ended = run_trial(setup, store, proposal, deadline=deadline, whole=best is not None)
-        if ended is None:
-            store.add_event("time", f"trial {proposal.number} was given up: the time for the search was over")
-            store.drop_trial(proposal.number)
-            break
-        store.end_trial(proposal.number, **ended)
-        tell(oracle, ended.get("score"))
-        trial = store.trial(proposal.number)
-        best = better(setup.objective, best, trial)
-        failures += [trial] if trial.status == "failed" else []
-        setup.progress.trial_ended(trial, best)
-        if best is None and len(failures) >= GIVE_UP_AFTER:
-            break
+        proposals = ask(oracle, at_once(setup, oracle))
+        over = not proposals
+        for proposal in proposals:
+            store.begin_trial(proposal.number, proposal.proposed)
+        results = run_trials(setup, store, proposals, deadline=deadline, whole=best is not None)
+        for proposal, ended in zip(proposals, results):
+            if ended is None:
+                store.add_event("time", f"trial {proposal.number} was given up: the time for the search was over")
+                store.drop_trial(proposal.number)
+                over = True
+                continue
+            store.end_trial(proposal.number, **ended)
+            tell(oracle, proposal, ended.get("score"))
+            trial = store.trial(proposal.number)
+            best = better(setup.objective, best, trial)
+            failures += [trial] if trial.status == "failed" else []
+            setup.progress.trial_ended(trial, best)
+        over |= best is None and len(failures) >= GIVE_UP_AFTER
     if best is None:
         raise NoTrialSucceeded(
             f"none of {len(failures)} trials succeeded; the first failed with {failures[0].message} "
             "Mend the study or its settings, then repeat the command with --overwrite."
         )
     return best
+
+
+def at_once(setup, oracle):
+    """How many trials to ask for: as many as share a loop well, where the proposals do not wait for scores."""
+    if not oracle.is_blind or not setup.trains_together(setup.model_of(first_settings(setup))):
+        return 1
+    return max(1, TOGETHER // len(setup.places))
+
+
+def first_settings(setup):
+    """The settings at the start of every range."""
+    return setup.settings_of(setup.hypermodel.space().values)
 
 
 def better(objective, best, trial):

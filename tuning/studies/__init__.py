@@ -25,7 +25,7 @@ def find(task):
     if task in names():  # even where a folder of that name lies here
         module = importlib.import_module(f"{__name__}.{task}")
         name = task
-    elif path.suffix == ".py" or path.is_dir() or "/" in task or "\\" in task:
+    elif task and (path.suffix == ".py" or path.is_dir() or "/" in task or "\\" in task):
         module = _from_file(path)
         name = path.stem
     else:
@@ -43,14 +43,14 @@ def find(task):
 def _from_file(path):
     if not path.is_file():
         raise UsageError(f"--task {path}: no such file; give a study's name or a Python file that sets STUDY.")
-    name = f"kerashw_study_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None:
+    if path.suffix != ".py":
         raise UsageError(f"--task {path}: a study is a Python file, ending in .py.")
-    module = importlib.util.module_from_spec(spec)
+    name = f"kerashw_study_{path.stem}"
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path.resolve()))
     sys.modules[name] = module  # classes registered for saving find their module by name
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader, which would leave a __pycache__ there and trust it for an edit within the same second.
+        exec(compile(path.read_bytes(), str(path.resolve()), "exec"), vars(module))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     except BaseException as error:

@@ -14,5 +14,6 @@ STUDY = Study(
         filters=(6, 16), kernel_size=3, hidden=(120, 84), optimizer="sgd", learning_rate=0.01, batch_size=64, epochs=100
     ),
     search=Grid(),
+    quick=dict(epochs=8),
     published=Published("val_accuracy", 0.60, "padova-2021"),
 )

@@ -15,6 +15,7 @@ STUDY = Study(
         learning_rate=0.001, batch_size=128, epochs=50,
     ),
     search=Grid(),
+    quick=dict(epochs=2),
     arms=dict(
         sgd=dict(optimizer="sgd", learning_rate=0.01, momentum=0.9),
         rmsprop=dict(optimizer="rmsprop"),

@@ -19,5 +19,6 @@ STUDY = Study(
     ),
     parameters=(500_000, 1_000_000),
     search=Grid(),
+    quick=dict(search=Random(trials=8), epochs=2, refit_epochs=10),
     published=Published("val_accuracy", 0.9842, "montreal-2020"),
 )

@@ -17,6 +17,7 @@ STUDY = Study(
     model=cnn,
     settings=dict(optimizer="sgd", learning_rate=0.1, batch_size=64, epochs=10),
     search=Grid(),
+    quick=dict(epochs=2),
     arms=dict(
         cnn=dict(CONVOLUTIONS, published=PUBLISHED),
         cnn_dropout=dict(CONVOLUTIONS, conv_dropout=(0, 0, 0.25), dropout=0.5, published=PUBLISHED),

@@ -14,6 +14,7 @@ STUDY = Study(
     score_epoch="last",
     refit="stop",
     search=Grid(),
+    quick=dict(epochs=4),
     arms=dict(
         zero=dict(kernel_initializer="zeros", published=Published("loss", 2.30256, "montreal-2020")),
         normal=dict(

@@ -18,5 +18,8 @@ STUDY = Study(
         epochs=20,
     ),
     search=Random(trials=20),
+    quick=dict(
+        search=Random(trials=4), learning_rate=Real(5e-4, 3e-3, log=True), epochs=3, schedule="cosine", refit_epochs=12
+    ),
     published=Published("test_accuracy", 0.97, "padova-2020"),
 )

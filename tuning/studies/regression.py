@@ -21,5 +21,12 @@ STUDY = Study(
     ),
     validation=0.25,
     search=Bayesian(trials=400),
+    quick=dict(
+        search=Bayesian(trials=24, initial=12),
+        dropout=0.0,
+        learning_rate=Real(1e-3, 1e-2, log=True),
+        batch_size=Int(4, 16),
+        epochs=3000,
+    ),
     published=Published("test_mse", 0.070817, "padova-2020"),
 )

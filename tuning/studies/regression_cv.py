@@ -21,5 +21,6 @@ STUDY = Study(
     ),
     folds=5,
     search=Random(trials=300),
+    quick=dict(search=Random(trials=100)),
     published=Published("test_mse", 0.112, "padova-2022"),
 )

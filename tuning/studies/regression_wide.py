@@ -22,5 +22,6 @@ STUDY = Study(
     ),
     folds=5,
     search=Grid(),
+    quick=dict(epochs=100, patience=80),
     published=Published("test_mse", 0.122, "padova-2021b"),
 )

@@ -1,0 +1,135 @@
+"""Who may import whom, read from the sources, and what the light commands leave unimported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+
+# From the ground up: a module imports from the lines above its own, never from its own line or below.
+# A package that is listed without its modules stands for all of them.
+ROOMS = (
+    ("kerashw", "tuning"),
+    ("kerashw.errors", "kerashw.seeds", "kerashw.progress", "kerashw.rules", "kerashw.evaluation"),
+    ("kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
+    ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers"),
+    ("kerashw.datasets.known", "kerashw.datasets.dataset", "kerashw.datasets.network", "kerashw.datasets.garments"),
+    ("kerashw.datasets.idx", "kerashw.datasets.npz", "kerashw.datasets.tables", "kerashw.datasets.standins"),
+    ("kerashw.datasets.folder", "kerashw.datasets.downloads"),
+    ("kerashw.datasets.loading",),
+    ("kerashw.datasets",),
+    ("kerashw.study", "kerashw.models", "kerashw.export", "kerashw.items", "kerashw.tensorboard"),
+    ("kerashw.training", "kerashw.provenance"),
+    ("kerashw.population",),
+    ("tuning.studies", "tuning.hypermodel", "tuning.oracles"),
+    ("tuning.trials",),
+    ("tuning.search",),
+    ("tuning.pipeline",),
+    ("tuning.estimate",),
+    ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.studies"),
+    ("kerashw.__main__",),
+)
+FLOOR = {module: floor for floor, modules in enumerate(ROOMS) for module in modules}
+VERBS = ROOMS[-2]
+
+
+def name_of(path):
+    return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+
+
+SOURCES = {name_of(path): path for room in ("kerashw", "tuning") for path in sorted((CHECKOUT / room).rglob("*.py"))}
+
+
+def imported(name):
+    """Every module a source imports, at its top or inside of a function."""
+    for node in ast.walk(ast.parse(SOURCES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name}, line {node.lineno}: imports are absolute here"
+            for alias in node.names:
+                member = f"{node.module}.{alias.name}"
+                yield member if member in SOURCES else node.module
+
+
+def floor_of(name):
+    """The floor of a module, or of the package that stands for it."""
+    while name not in FLOOR:
+        name, dot, _ = name.rpartition(".")
+        assert dot, name
+    return FLOOR[name]
+
+
+def is_listed(name):
+    package = name.rpartition(".")[0]
+    return name in FLOOR or (package in FLOOR and package not in ("kerashw", "tuning", "kerashw.datasets"))
+
+
+def test_every_module_has_its_place_in_the_list_and_no_other_has():
+    assert [name for name in SOURCES if not is_listed(name)] == [], "add these to ROOMS in tests/test_imports.py"
+    assert [name for name in FLOOR if name not in SOURCES] == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_module_imports_only_from_rooms_below_its_own(name):
+    ours = [other for other in imported(name) if other.partition(".")[0] in ("kerashw", "tuning")]
+    assert [other for other in ours if floor_of(other) >= floor_of(name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("kerashw")])
+def test_only_the_verbs_of_kerashw_know_the_search_and_none_knows_keras_tuner(name):
+    packages = {other.partition(".")[0] for other in imported(name)}
+    assert "keras_tuner" not in packages
+    assert "tuning" not in packages or name in VERBS
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("tuning.studies.")])
+def test_a_study_needs_nothing_but_words_to_declare_with(name):
+    words = {"kerashw.augment", "kerashw.models", "kerashw.space", "kerashw.study"}
+    assert set(imported(name)) <= words
+
+
+HEAVY = {
+    "PIL", "keras", "keras_tuner", "matplotlib", "numpy", "requests", "scipy", "sklearn", "tensorflow",
+    "tensorflow_datasets",
+}  # fmt: skip
+LIGHT = {
+    "import kerashw.study, kerashw.models, kerashw.augment": set(),
+    "import tuning.studies; tuning.studies.find('mnist')": set(),
+    "import tuning.studies; [tuning.studies.find(name) for name in tuning.studies.names()]": set(),
+    "main([])": set(),
+    "main(['--help'])": set(),
+    "main(['nonsense'])": set(),
+    "main(['studies'])": set(),
+    "main(['studies', '--json'])": set(),
+    "main(['studies', '--help'])": set(),
+    "main(['studies', '--nonsense'])": set(),
+    # These three know a run's folder, which keeps NumPy arrays.
+    "main(['tune', '--help'])": {"numpy"},
+    "main(['tune', '--task', 'nonsense'])": {"numpy"},
+    "main(['tune', '--task', 'mnist', '--set', 'momentum=2'])": {"numpy"},
+    "main(['evaluate', '--help'])": {"numpy"},
+    "main(['evaluate', 'nowhere'])": {"numpy"},
+    "main(['predict', '--help'])": {"numpy"},
+    "main(['predict', 'nowhere', 'nothing.png'])": {"numpy"},
+}
+
+
+@pytest.mark.parametrize("statement", LIGHT)
+def test_what_should_answer_at_once_imports_nothing_heavy(statement, tmp_path):
+    program = f"""
+import sys
+from kerashw.__main__ import main
+try:
+    {statement}
+except SystemExit:
+    pass
+print(*sorted({HEAVY} & set(sys.modules)), file=sys.stderr)
+"""
+    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert "Traceback" not in done.stderr
+    assert set(done.stderr.splitlines()[-1].split()) <= LIGHT[statement]
