@@ -13,7 +13,8 @@ def main(argv):
     parser = Parser("evaluate", description=__doc__)
     parser.add_argument("run", metavar="RUN", help="a run's folder, such as saved_models/mnist")
     parser.add_argument("--part", choices=("test", "train"), default="test", help="which items (default: test)")
-    parser.add_argument("--data-dir", type=folder, metavar="DIR", help="other data of the same kind (default: the run's own)")
+    parser.add_argument("--data-dir", type=folder, metavar="DIR",
+                        help="other data of the same kind (default: the run's own)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)

@@ -91,7 +91,9 @@ def _plain(value):
         return all(map(_plain, value))
     if isinstance(value, Mapping):
         return all(isinstance(key, str) for key in value) and all(map(_plain, value.values()))
-    return value is None or isinstance(value, (str, bool, Augment)) or _number()(value) or hasattr(value, "__qualname__")
+    if value is None or isinstance(value, (str, bool, Augment)):
+        return True
+    return _number()(value) or hasattr(value, "__qualname__")
 
 
 # The rule for what a builder of one's own may be given.

@@ -129,7 +129,9 @@ except SystemExit:
     pass
 print(*sorted({HEAVY} & set(sys.modules)), file=sys.stderr)
 """
-    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": ""}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(CHECKOUT), "PATH": ""},
+    )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert set(done.stderr.splitlines()[-1].split()) <= LIGHT[statement]

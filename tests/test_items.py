@@ -88,13 +88,13 @@ def test_width_and_height_are_not_mixed_up(tmp_path):
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=str)
 @pytest.mark.parametrize(
-    "ink, paper, background, as_trained",
+    "ink, paper, background, alike",
     [(255, 0, 0.0, True), (0, 255, 0.0, False), (0, 255, 255.0, True), (255, 0, 255.0, False), (0, 255, None, True)],
 )
-def test_a_picture_is_inverted_where_its_border_is_of_the_other_kind(tmp_path, shape, ink, paper, background, as_trained):
+def test_a_picture_is_inverted_where_its_border_is_of_the_other_kind(tmp_path, shape, ink, paper, background, alike):
     given = square(ink=ink, paper=paper)
     read = read_items(picture(tmp_path / "a.png", given), shape, background=background)[0]
-    expected = given if as_trained else 255 - given
+    expected = given if alike else 255 - given
     np.testing.assert_array_equal(read, expected if shape == GREY else np.stack([expected] * 3, axis=-1))
 
 

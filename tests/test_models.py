@@ -221,7 +221,8 @@ def test_numbers_are_not_scaled():
 
 
 @pytest.mark.parametrize(
-    "case, layer", [("mlp, leaky and normalised", "dense_1_activation"), ("cnn, everything at once", "conv_1_activation")]
+    "case, layer",
+    [("mlp, leaky and normalised", "dense_1_activation"), ("cnn, everything at once", "conv_1_activation")],
 )
 def test_leaky_relu_has_the_slope_of_the_reports_after_a_normalisation(case, layer):
     np.testing.assert_allclose(build(case).get_layer(layer).activation(np.array([-1.0, 2.0])), [-0.01, 2.0])

@@ -48,10 +48,11 @@ def score_of(proposal):
 
 def proposals(oracle, score=score_of):
     """The proposals of a search to its end, each told its score before the next is asked for."""
-    while (proposal := ask(oracle)) is not None:
+    while proposals := ask(oracle):
+        (proposal,) = proposals
         told = score(proposal)
         yield proposal, told
-        tell(oracle, told)
+        tell(oracle, proposal, told)
 
 
 def recorded(proposal, score):
@@ -127,7 +128,19 @@ def test_numbers_count_from_0_and_the_search_stays_at_its_end(tuner, uninterrupt
     oracle = oracle_of(*TUNERS[tuner])
     for one in whole:
         replay(oracle, recorded(*one))
-    assert ask(oracle) is None and ask(oracle) is None
+    assert ask(oracle) == ask(oracle) == []
+
+
+@pytest.mark.parametrize("tuner", ["grid", "random"])
+def test_many_asked_for_at_once_are_those_asked_for_one_by_one(tuner, uninterrupted):
+    oracle = oracle_of(*TUNERS[tuner])
+    assert oracle.is_blind
+    found = []
+    while proposals := ask(oracle, 7):
+        found += proposals
+        for proposal in reversed(proposals):
+            tell(oracle, proposal, score_of(proposal))
+    assert found == [proposal for proposal, _ in uninterrupted(tuner)]
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
@@ -276,7 +289,8 @@ RANGES = {
 def test_a_range_is_kept_and_reached_from_end_to_end(space):
     study = Study(data="toy", model=builder, settings=dict(value=space), search=Random(trials=1))
     model = StudyHyperModel(study, TASK)
-    found = [ask(make_oracle(study, model, objective="val_mse", seed=seed)).proposed["value"] for seed in range(150)]
+    oracles = [make_oracle(study, model, objective="val_mse", seed=seed) for seed in range(150)]
+    found = [ask(oracle)[0].proposed["value"] for oracle in oracles]
     assert all(space.low <= value <= space.high for value in found)
     assert {type(value) for value in found} == {int if isinstance(space, Int) else float}
     if space.step is not None or (isinstance(space, Int) and not space.log):

@@ -4,7 +4,7 @@
 """
 
 from kerashw.models import mlp
-from kerashw.space import Choice, Grid
+from kerashw.space import Choice, Grid, Random
 from kerashw.study import Published, Study
 
 STUDY = Study(
