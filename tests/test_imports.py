@@ -15,7 +15,7 @@ ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.seeds", "kerashw.progress", "kerashw.rules", "kerashw.evaluation"),
     ("kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
-    ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers"),
+    ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop"),
     ("kerashw.datasets.known", "kerashw.datasets.dataset", "kerashw.datasets.network", "kerashw.datasets.garments"),
     ("kerashw.datasets.idx", "kerashw.datasets.npz", "kerashw.datasets.tables", "kerashw.datasets.standins"),
     ("kerashw.datasets.folder", "kerashw.datasets.downloads"),
