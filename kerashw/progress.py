@@ -128,7 +128,7 @@ def duration(seconds):
     """A length of time as a person says it.
 
     >>> duration(42), duration(130), duration(7300)
-    ('42 s', '2 min 10 s', '2 h 2 min')
+    ('42 s', '2 min 10 s', '2 h 1 min')
     """
     seconds = round(seconds)
     if seconds < 60:

@@ -11,8 +11,6 @@ import socket
 import zipfile
 from pathlib import Path
 
-import numpy
-
 from kerashw.errors import UsageError, WorkError
 from kerashw.store import Store
 
@@ -91,6 +89,8 @@ class Run:
 
     def save_checkpoint(self, trial, arrays):
         """The state of a trial's training, for a Hyperband trial that goes on from it."""
+        import numpy
+
         self.checkpoints.mkdir(exist_ok=True)
         content = io.BytesIO()
         numpy.savez(content, **{str(place): array for place, array in enumerate(arrays)})
@@ -98,6 +98,8 @@ class Run:
 
     def load_checkpoint(self, trial):
         """The arrays that `save_checkpoint` was given."""
+        import numpy
+
         path = self.checkpoints / f"{trial}.npz"
         try:
             with numpy.load(path, allow_pickle=False) as file:

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -243,5 +244,17 @@ def plain(value):
     if isinstance(value, (tuple, list)):
         return [plain(part) for part in value]
     if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
+        return _name_of(value)
     return value
+
+
+def _name_of(builder):
+    """A builder's full name, with a hash of the source where it is a person's own: that can change between starts."""
+    name = f"{builder.__module__}.{builder.__qualname__}"
+    if builder.__module__.startswith("kerashw."):
+        return name
+    try:
+        source = inspect.getsource(builder)
+    except (OSError, TypeError):
+        return name
+    return f"{name}#{hashlib.sha256(source.encode()).hexdigest()[:12]}"

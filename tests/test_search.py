@@ -265,7 +265,7 @@ def stopped(tmp_path_factory):
         filters=(2,), kernel_size=3, hidden=(3,), augment=Augment(rotation=10), dropout=Choice(0.0, 0.2),
         batch_normalization=True, batch_size=8, epochs=3,
     )  # fmt: skip
-    study = study_of(Random(trials=2), model=cnn, settings=settings, validation=0.25, refit="stop")
+    study = study_of(Random(trials=1), model=cnn, settings=settings, validation=0.25, refit="stop")
     return run_of(tmp_path_factory.mktemp("stopped"), study, IMAGES)
 
 
@@ -308,7 +308,7 @@ def test_the_checkpoints_go_and_the_rest_of_a_run_stays(stopped):
 def test_a_time_budget_ends_the_search_early_and_leaves_a_refitted_model(tmp_path):
     settings = dict(SMALL, learning_rate=Real(1e-3, 1e-1, log=True))
     study = study_of(Random(trials=1000), settings=settings, together=False)
-    one = run_of(tmp_path, study, budget=Budget(end=time.monotonic() + 6, total=6))
+    one = run_of(tmp_path, study, budget=Budget(end=time.monotonic() + 5, total=5))
     assert 1 <= len(one.trials) < 1000
     assert all(trial.status == "completed" and trial.executions for trial in one.trials)
     assert one.metrics["test"] == pytest.approx(recomputed(one, LINES), rel=1e-6)
@@ -327,7 +327,7 @@ def test_a_search_that_its_budget_ended_can_be_continued(tmp_path):
     study = study_of(Grid(trials=3), settings=settings, together=True)
     first = begun(tmp_path, study.but(search=Grid(trials=1)), LINES)
     search(first, first.run.store(), prepare(first))
-    for seconds in (4, 1):
+    for seconds in (3, 1):
         setup = begun(tmp_path, study, LINES)
         search(setup, setup.run.store(), prepare(setup), Budget(end=time.monotonic() + seconds, total=seconds))
     numbers = [trial.number for trial in setup.run.store().trials()]
@@ -340,7 +340,7 @@ def test_a_search_that_its_budget_ended_can_be_continued(tmp_path):
 SEEDED = {
     "table": (study_of(Random(trials=2), settings=dict(SMALL, dropout=Real(0.1, 0.5))), LINES),
     "images": (
-        study_of(Random(trials=2), model=cnn, settings=dict(
+        study_of(Random(trials=1), model=cnn, settings=dict(
             filters=(2,), kernel_size=3, hidden=(3,), augment=Augment(rotation=20, zoom=0.1), dropout=0.2,
             learning_rate=Real(1e-3, 1e-1, log=True), batch_size=8, epochs=1)),
         IMAGES,
@@ -352,7 +352,7 @@ SEEDED = {
 def test_two_runs_with_one_seed_have_the_same_trials_seconds_aside(name, tmp_path):
     study, data = SEEDED[name]
     first, again = (without_seconds(searched(tmp_path / folder, study, data, seed=0)) for folder in ("a", "b"))
-    assert first == again and len(first) == 2
+    assert first == again and len(first) == study.search.trials
     if name == "table":
         other = without_seconds(searched(tmp_path / "c", study, data, seed=1))
         assert not {row["mean"] for row in first} & {row["mean"] for row in other}
@@ -361,8 +361,8 @@ def test_two_runs_with_one_seed_have_the_same_trials_seconds_aside(name, tmp_pat
 @pytest.mark.parametrize("together", [True, False])
 def test_a_search_broken_off_anywhere_ends_with_the_same_trials_seconds_aside(tmp_path, together):
     """A trial that is trained together with fewer others comes out the same."""
-    settings = dict(SMALL, hidden=(5, 3), dropout=Real(0.1, 0.5), batch_size=Choice(4, 8))
-    study = study_of(Random(trials=5 if together else 3), settings=settings, folds=2, together=together)
+    settings = dict(SMALL, dropout=Real(0.1, 0.5))
+    study = study_of(Random(trials=5 if together else 2), settings=settings, folds=2, together=together)
     whole = without_seconds(searched(tmp_path, study))
     setup = begun(tmp_path, study, LINES)
     store = setup.run.store()

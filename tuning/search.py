@@ -108,7 +108,7 @@ def search(setup, store, oracle, budget=Budget()):
         over |= best is None and len(failures) >= GIVE_UP_AFTER
     if best is None:
         raise NoTrialSucceeded(
-            f"none of {len(failures)} trials succeeded; the first failed with {failures[0].message} "
+            f"none of {len(failures)} trials succeeded; the first failed with {failures[0].message}. "
             "Mend the study or its settings, then repeat the command with --overwrite."
         )
     return best

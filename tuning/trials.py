@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kerashw.errors import KerashwError
+from kerashw.errors import WorkError
 from kerashw.population import Member, suits, train_together
 from kerashw.seeds import derive
 from kerashw.space import Hyperband
@@ -139,7 +139,7 @@ def _guarded(store, attempt, work):
     """The work is done, or the attempt holds the error: a failed trial does not end the search."""
     try:
         work()
-    except KerashwError:
+    except WorkError:  # the run's own files, not the trial
         raise
     except Exception as error:  # whatever a builder, Keras or TensorFlow raises
         _note(store, attempt, error)
@@ -163,7 +163,7 @@ def _train_together(setup, store, attempts, deadline):
             objective=setup.objective, score_epoch=setup.study.score_epoch, keep_models=False,
             keep_last=_is_hyperband(setup), deadline=deadline, report=setup.progress.epochs,
         )  # fmt: skip
-    except KerashwError:
+    except WorkError:  # the run's own files, not the trial
         raise
     except Exception as error:
         if len(attempts) == 1:
