@@ -2,24 +2,19 @@
 
 import json
 import math
-import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
 from kerashw.errors import UsageError
 from kerashw.progress import duration
-from kerashw.run import Run, check_writable
-from kerashw.space import SEARCHES, Grid
-from kerashw.study import Study
+from kerashw.request import check_own, check_same, declaration, resolve
+from kerashw.run import check_writable
+from kerashw.space import SEARCHES
 from kerashw.values import parse_duration, parse_setting
-from tuning.studies import find
 
-LONGEST_NAME = 255  # bytes, on every usual file system
-TRIALS = 20  # of a tuner the study does not name, unless --trials says more
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
   python -m kerashw.tune --task fashion --tuner hyperband --time-budget 10m
@@ -27,16 +22,6 @@ EXAMPLES = """examples:
 
 The same command again continues an unfinished run and prints the result of a finished one.
 """
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """One run to make: a study with everything decided, and the folder it goes to."""
-
-    name: str
-    arm: str | None
-    study: Study
-    run: Run
 
 
 def parser():
@@ -68,101 +53,6 @@ def parser():
     volume.add_argument("-q", "--quiet", action="store_true", help="no progress")
     volume.add_argument("-v", "--verbose", action="store_true", help="TensorFlow's own lines, and where a fault arose")
     return parser
-
-
-def resolve(options):
-    """The runs a command line asks for: one, or one for each arm of a comparison."""
-    name, study, _ = find(options.task)
-    folder = Path(options.out) / checked_name(options.name or name)
-    arms = [(arm, study.arm(arm), folder / arm) for arm in study.arms] or [(None, study, folder)]
-    return [
-        Resolved(name, arm, changed(one.at(options.preset), options), Run(place)) for arm, one, place in arms
-    ]
-
-
-def checked_name(name):
-    """The name of a run, which is one folder below --out."""
-    if not name.strip() or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise UsageError(f"--name {name!r}: one folder name is needed; --out says where it goes.")
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        raise UsageError(f"--name {name[:20]!r}...: a folder's name has at most {LONGEST_NAME} bytes.")
-    return name
-
-
-def changed(study, options):
-    """The study with what the command line says of search, fields and settings."""
-    changes = {name: value for name in ("folds", "executions", "samples")
-               if (value := getattr(options, name)) is not None}  # fmt: skip
-    if options.epochs is not None:
-        changes.update(epochs=options.epochs, refit_epochs=None)
-    search = study.search
-    if options.tuner and options.tuner != search.name:
-        kind = SEARCHES[options.tuner]
-        takes_all = options.tuner in ("grid", "hyperband")  # these end by themselves
-        search = kind() if takes_all else kind(trials=search.trials or TRIALS)
-    if options.trials is not None:
-        search = replace(search, trials=options.trials)
-    for key, value in options.settings:
-        if key in Study.__dataclass_fields__:
-            raise UsageError(f"--set {key}: this is no setting of model or training; use the options of tune.")
-        changes[key] = value
-    if isinstance(search, Grid) or options.tuner or options.trials:
-        changes["search"] = search
-    return study.but(**changes) if changes else study
-
-
-def declaration(resolved, options):
-    """What has to be equal for a run to be continued, apart from the data's own hash."""
-    return {
-        "study": resolved.name,
-        "arm": resolved.arm,
-        "declaration": resolved.study.declaration(),
-        "seed": options.seed,
-        "time_budget": options.time_budget,
-    }
-
-
-def differences(before, now, path=""):
-    """One phrase for each value that differs between two nested dicts.
-
-    >>> differences({"seed": 0, "data": {"sha256": "a"}}, {"seed": 1, "data": {"sha256": "a"}})
-    ['seed was 0, now 1']
-    """
-    found = []
-    for key in dict.fromkeys((*before, *now)):
-        old, new, name = before.get(key), now.get(key), f"{path}{key}"
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{name}.")
-        elif old != new:
-            found.append(f"{name} was {json.dumps(old)}, now {json.dumps(new)}")
-    return found
-
-
-def check_same(resolved, wanted):
-    """Nothing where the folder is free or holds this very run; otherwise the list of differences."""
-    if not resolved.run.exists:
-        return
-    kept = resolved.run.study()
-    wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
-    found = differences({key: kept.get(key) for key in wanted}, wanted)
-    if found:
-        shown = [text.removeprefix("declaration.").removeprefix("settings.") for text in found]
-        raise UsageError(
-            f"{resolved.run.folder} holds another run ({'; '.join(shown)}): give this one a --name of its own, "
-            "or --overwrite the other."
-        )
-
-
-def check_own(run):
-    """Nothing, unless files that a run would write over lie in a folder that is no run."""
-    files = (run.store_file, run.trials_file, run.history_file, run.metrics_file, run.keras_file,
-             run.saved_model.parent, run.tensorboard, run.checkpoints)  # fmt: skip
-    theirs = [file.name for file in files if file.exists()]
-    if theirs and not run.exists:
-        raise UsageError(
-            f"{run.folder} holds {', '.join(theirs)} but no study.json, so it is no run of kerashw, which would "
-            "write over it: give another --name or --out."
-        )
 
 
 def main(argv):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerashw import tune
+from kerashw import request, tune
 from kerashw.__main__ import main
 from kerashw.commands import VERBS, from_environment, run
 from kerashw.datasets import load
@@ -74,11 +74,11 @@ def place(tmp_path_factory):
 def begin(argv):
     """A run's folder as `tune` begins it."""
     options = tune.parser().parse_args(argv)
-    (resolved,) = tune.resolve(options)
+    (resolved,) = request.resolve(options)
     dataset = load(resolved.study.data, options.data_dir)
     resolved.run.folder.mkdir(parents=True)
     resolved.run.begin({
-        **tune.declaration(resolved, options), "data_sha256": dataset.digest, "data_dir": None,
+        **request.declaration(resolved, options), "data_sha256": dataset.digest, "data_dir": None,
         "data": {"name": "regression", "stand_in": False, "classes": [], "background": None},
     })  # fmt: skip
 
@@ -353,7 +353,7 @@ def test_the_environment_gives_defaults_and_the_command_line_wins(monkeypatch):
 
 
 def changed(name, *argv):
-    (resolved,) = tune.resolve(from_environment(tune.parser()).parse_args(["--task", name, *argv]))
+    (resolved,) = request.resolve(from_environment(tune.parser()).parse_args(["--task", name, *argv]))
     return resolved.study
 
 
@@ -379,7 +379,7 @@ def test_the_studys_own_tuner_keeps_its_options_when_it_is_named():
 
 
 def test_every_arm_goes_to_a_folder_of_its_own():
-    all_resolved = tune.resolve(options("--task", "mnist_init", "--out", "runs", "--name", "three"))
+    all_resolved = request.resolve(options("--task", "mnist_init", "--out", "runs", "--name", "three"))
     folders = [one.run.folder.as_posix() for one in all_resolved]
     assert folders == ["runs/three/zero", "runs/three/normal", "runs/three/glorot"]
     assert [one.study.settings["kernel_initializer"] for one in all_resolved][::2] == ["zeros", "glorot_uniform"]
@@ -388,11 +388,11 @@ def test_every_arm_goes_to_a_folder_of_its_own():
 def test_the_same_command_finds_its_own_run_and_overwrite_asks_for_no_sameness(place, monkeypatch):
     monkeypatch.chdir(place)
     same = from_environment(tune.parser()).parse_args(OTHER[1:])
-    (resolved,) = tune.resolve(same)
-    tune.check_same(resolved, tune.declaration(resolved, same))
+    (resolved,) = request.resolve(same)
+    request.check_same(resolved, request.declaration(resolved, same))
     other = from_environment(tune.parser()).parse_args([*OTHER[1:], "--seed", "5"])
     with pytest.raises(UsageError, match="seed was 0, now 5"):
-        tune.check_same(resolved, tune.declaration(resolved, other))
+        request.check_same(resolved, request.declaration(resolved, other))
 
 
 # --- with TensorFlow: one interpreter for all of these

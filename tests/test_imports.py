@@ -25,7 +25,7 @@ ROOMS = (
     ("kerashw.training", "kerashw.provenance"),
     ("kerashw.population",),
     ("tuning.studies", "tuning.hypermodel", "tuning.oracles"),
-    ("tuning.trials",),
+    ("tuning.trials", "kerashw.request"),
     ("tuning.search",),
     ("tuning.pipeline",),
     ("tuning.estimate",),
@@ -33,7 +33,7 @@ ROOMS = (
     ("kerashw.__main__",),
 )
 FLOOR = {module: floor for floor, modules in enumerate(ROOMS) for module in modules}
-VERBS = ROOMS[-2]
+VERBS = (*ROOMS[-2], "kerashw.request")  # what a verb is asked for belongs to it
 
 
 def name_of(path):
