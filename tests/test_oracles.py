@@ -138,13 +138,39 @@ def test_numbers_count_from_0_and_the_search_stays_at_its_end(tuner, uninterrupt
 @pytest.mark.parametrize("tuner", ["grid", "random"])
 def test_many_asked_for_at_once_are_those_asked_for_one_by_one(tuner, uninterrupted):
     oracle = oracle_of(*TUNERS[tuner])
-    assert oracle.is_blind
+    oracle.batch = 7
     found = []
-    while proposals := ask(oracle, 7):
+    while proposals := ask(oracle):
         found += proposals
         for proposal in reversed(proposals):
             tell(oracle, proposal, score_of(proposal))
     assert found == [proposal for proposal, _ in uninterrupted(tuner)]
+
+
+def batches(oracle, trials=()):
+    """What an oracle that asks for four at once proposes and is told, after some recorded trials."""
+    oracle.batch = 4
+    for trial in trials:
+        replay(oracle, trial)
+    found = []
+    while proposals := ask(oracle):
+        for proposal in proposals:
+            score = score_of(proposal)
+            tell(oracle, proposal, score)
+            found.append((proposal, score))
+    return found
+
+
+@pytest.mark.parametrize("kept", [5, 9, 10])
+def test_a_bayesian_batch_that_was_broken_off_goes_on_as_it_would_have(kept):
+    whole = batches(oracle_of(*TUNERS["bayesian"]))
+    rest = batches(oracle_of(*TUNERS["bayesian"]), [recorded(*one) for one in whole[:kept]])
+    assert [proposal for proposal, _ in rest] == [proposal for proposal, _ in whole[kept:]]
+
+
+def test_a_bayesian_batch_holds_no_point_twice():
+    proposed = [str(sorted(proposal.proposed.items())) for proposal, _ in batches(oracle_of(*TUNERS["bayesian"]))]
+    assert len(set(proposed)) == len(proposed)
 
 
 @pytest.mark.parametrize("tuner", TUNERS)

@@ -60,9 +60,11 @@ def _declared(hp, name, space):
     if isinstance(space, Choice):
         labels = _labels(space)
         return space.values[labels.index(hp.Choice(name, labels))]
+    if space.step is not None:  # KerasTuner's own steps miss the upper end: 0.5 // 0.1 is 4
+        number = int if isinstance(space, Int) else float
+        return hp.Choice(name, list(map(number, space.values)))
     kind = hp.Int if isinstance(space, Int) else hp.Float
-    sampling = "log" if space.log else "linear"
-    return kind(name, space.low, space.high, step=space.step, sampling=sampling)
+    return kind(name, space.low, space.high, sampling="log" if space.log else "linear")
 
 
 def _labels(choice):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError
 from kerashw.population import TOGETHER, suits
 from kerashw.settings import builder_keywords
+from kerashw.space import Bayesian, Hyperband
 from kerashw.study import OBJECTIVES
 from tuning.oracles import ask, expected_work, make_oracle, replay, tell
 from tuning.trials import TooManyParameters, check_parameters, run_trials
@@ -64,6 +65,7 @@ def prepare(setup):
         setup.study, setup.hypermodel, objective=setup.objective, seed=setup.seed,
         allowed=allowed if setup.study.parameters else None,
     )  # fmt: skip
+    oracle.batch = at_once(setup, model)
     if expected_work(oracle, setup.study)[0] == 0:
         low, high = setup.study.parameters
         raise UsageError(f"no combination has between {low:,} and {high:,} parameters: widen one or the other.")
@@ -88,16 +90,16 @@ def search(setup, store, oracle, budget=Budget()):
         deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
         if best and time.monotonic() > deadline:
             break
-        proposals = ask(oracle, at_once(setup, oracle))
+        proposals = ask(oracle)
         over = not proposals
         for proposal in proposals:
             store.begin_trial(proposal.number, proposal.proposed)
         results = run_trials(setup, store, proposals, deadline=deadline, whole=best is not None)
         for proposal, ended in zip(proposals, results):
-            if ended is None:
+            over |= ended is None
+            if over:  # what comes after a trial that was given up goes too: a continued search leaves out no number
                 store.add_event("time", f"trial {proposal.number} was given up: the time for the search was over")
                 store.drop_trial(proposal.number)
-                over = True
                 continue
             store.end_trial(proposal.number, **ended)
             tell(oracle, proposal, ended.get("score"))
@@ -114,11 +116,17 @@ def search(setup, store, oracle, budget=Budget()):
     return best
 
 
-def at_once(setup, oracle):
-    """How many trials to ask for: as many as share a loop well, where the proposals do not wait for scores."""
-    if not oracle.is_blind or not setup.trains_together(setup.model_of(first_settings(setup))):
+def at_once(setup, model):
+    """How many trials to ask for: of small models as many as share a loop well, of others one.
+
+    Later proposals of a Bayesian search are to learn from earlier ones, so it asks for a tenth of all at most;
+    Hyperband for one, since its rounds wait for their scores.
+    """
+    search = setup.study.search
+    if isinstance(search, Hyperband) or not setup.trains_together(model):
         return 1
-    return max(1, TOGETHER // len(setup.places))
+    most = max(1, TOGETHER // len(setup.places))
+    return max(1, min(most, 16, search.trials // 10)) if isinstance(search, Bayesian) else most
 
 
 def first_settings(setup):
