@@ -184,8 +184,10 @@ def test_a_bad_download_is_one_line_and_leaves_nothing_behind(serve, at, tmp_pat
     assert ("a wrong checksum" in text) == (answer is wrong_content)
     output = capsys.readouterr()
     assert output.out == output.err == "" and said[0].startswith("downloading MNIST")
-    time.sleep(0.2)                                # the other files of the same download end just after
-    assert not [path for path in (tmp_path / "prepared").rglob("*") if path.is_file()]
+    deadline = time.monotonic() + 20               # the other files of the same download end just after
+    while (left := [path for path in (tmp_path / "prepared").rglob("*") if path.is_file()]):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def test_a_server_that_falls_silent_in_mid_download_is_given_up(serve, at, monkeypatch):
