@@ -21,7 +21,9 @@ from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 TOGETHER = 64  # members in one loop; more would leave the caches of a processor
-CHUNK_ITEMS = 400_000  # items of all members between two looks at the clock, about a second of work
+LEAST_ROWS = 16  # of a batch
+# Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.
+CHUNK_ITEMS, CHUNK_WORK = 400_000, 1e10
 LAYERS_WITHOUT_WEIGHTS = (
     keras.layers.InputLayer, keras.layers.Rescaling, keras.layers.Flatten, keras.layers.Reshape,
     keras.layers.Activation,
@@ -74,10 +76,12 @@ def train_together(
             shared[key] = _build(builder, settings, task)
         built.append(shared[key])
         batch_size = min(settings["batch_size"], len(member.train_indices))
-        wide = 1 << (batch_size - 1).bit_length()  # rows of a batch: the next power of two, the rest is masked
-        groups.setdefault((structure_of(shared[key]), settings["optimizer"], wide), []).append(place)
+        # Rows of a batch are the next power of two, the rest is masked: masking costs less than compiling once more.
+        wide = max(1 << (batch_size - 1).bit_length(), LEAST_ROWS)
+        alike = (wide, settings["optimizer"], member.initial_epoch, member.validation_indices is None)
+        groups.setdefault((structure_of(shared[key]), *alike), []).append(place)
     results = [None] * len(members)
-    for (_, optimizer, wide), places in groups.items():
+    for (_, wide, optimizer, *_), places in groups.items():
         for first in range(0, len(places), TOGETHER):
             some = places[first : first + TOGETHER]
             group = _Group(
@@ -121,7 +125,8 @@ class _Group:
         data = tf.constant(self.task.x), tf.constant(self.task.y)
         rows, at, cut = [], self.initial, False
         last = int(self.epochs.max())
-        chunk = int(np.clip(CHUNK_ITEMS // (len(self.members) * self.longest), 1, 256))
+        items = len(self.members) * self.longest
+        chunk = int(np.clip(min(CHUNK_ITEMS, CHUNK_WORK / self.models[0].count_params()) // items, 1, 256))
         while at < last and not cut and state.running.numpy().any():
             count = min(chunk, last - at)
             orders = np.zeros((chunk, len(self.members), self.longest), "int32")

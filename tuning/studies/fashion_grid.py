@@ -16,6 +16,6 @@ STUDY = Study(
         batch_size=64, epochs=15, patience=3,
     ),
     search=Grid(),
-    quick=dict(epochs=2, refit_epochs=8),
+    quick=dict(l2=1e-7, epochs=3, refit_epochs=8),
     published=Published("test_accuracy", 0.898, "padova-2021b"),
 )  # fmt: skip
