@@ -5,6 +5,8 @@ import shutil
 import sys
 import time
 
+from kerashw import interrupts
+
 REDRAW_SECONDS = 0.1  # on a terminal
 LINE_SECONDS = 10.0  # elsewhere, while no trial ends
 TRIAL_LINE_SECONDS = 1.0  # elsewhere, between the lines of trials that end in quick succession
@@ -62,6 +64,7 @@ class Progress:
 
     def epochs(self, count):
         """So many more epochs, or parts of one, are done."""
+        interrupts.check()
         self.done = min(self.done + count, self.total)
         self._show(min_seconds=LINE_SECONDS)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from kerashw import interrupts
 from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
 from kerashw.errors import UsageError
 from kerashw.progress import duration
@@ -74,15 +75,16 @@ def main(argv):
         return dry_run(all_resolved, dataset, options)
     check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
     results = {}
-    try:
-        for place, resolved in enumerate(all_resolved):
-            now = time.monotonic()
-            share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
-            results[resolved.arm] = run_one(resolved, dataset, options, argv, end=now + max(share, 1.0))
-    except KeyboardInterrupt:
-        again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
-        print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
-        return 130
+    with interrupts.listening():
+        try:
+            for place, resolved in enumerate(all_resolved):
+                now = time.monotonic()
+                share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
+                results[resolved.arm] = run_one(resolved, dataset, options, argv, end=now + max(share, 1.0))
+        except KeyboardInterrupt:
+            again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
+            print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
+            return interrupts.exit_code()
     if options.json:
         print(json.dumps(results if all_resolved[0].arm else results[None], indent=2))
     else:

@@ -13,8 +13,8 @@ CHECKOUT = Path(__file__).parent.parent
 # A package that is listed without its modules stands for all of them.
 ROOMS = (
     ("kerashw", "tuning"),
-    ("kerashw.errors", "kerashw.seeds", "kerashw.progress", "kerashw.rules", "kerashw.evaluation"),
-    ("kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
+    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation"),
+    ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop"),
     ("kerashw.datasets.known", "kerashw.datasets.dataset", "kerashw.datasets.network", "kerashw.datasets.garments"),
     ("kerashw.datasets.idx", "kerashw.datasets.npz", "kerashw.datasets.tables", "kerashw.datasets.standins"),

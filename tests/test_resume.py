@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerashw import tune
+from kerashw import interrupts, tune
 from kerashw.commands import quiet_tensorflow
 from kerashw.errors import UsageError
 from kerashw.run import Run
@@ -137,6 +137,19 @@ def test_ctrl_c_exits_with_130_keeps_all_and_prints_the_command_that_continues(f
     told = shlex.split(last.split("To continue: ")[1])
     assert told == ["python", "-m", "kerashw.tune", *command(folder, "random", "broken_off")]
     assert 3 <= kept == len(rows)
+
+
+def test_a_signal_is_heard_although_its_exception_is_swallowed():
+    with interrupts.listening():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            pass  # as a destructor or a callback from C does
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+        assert interrupts.exit_code() == 128 + signal.SIGTERM
+    interrupts.check()  # what was heard before counts no longer
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_finished_run_is_left_as_it_is_and_its_result_is_printed_again(folder, seen, capsys):

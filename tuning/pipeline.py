@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from kerashw import evaluation, tensorboard
+from kerashw import evaluation, interrupts, tensorboard
 from kerashw.errors import WorkError
 from kerashw.export import save_keras, save_saved_model
 from kerashw.population import Member, train_together
@@ -54,6 +54,7 @@ def execute(setup, dataset, *, about, budget=Budget()):
     searched = time.monotonic() - began
     settings = setup.settings_of(best.proposed)
     trained = refit(setup, store, best, settings, deadline=budget.end)
+    interrupts.check()
     store.close()
     write_history(run, trained)
     tested = evaluation.metrics(

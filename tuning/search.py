@@ -4,6 +4,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
+from kerashw import interrupts
 from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError
 from kerashw.population import TOGETHER, suits
 from kerashw.settings import builder_keywords
@@ -92,6 +93,7 @@ def search(setup, store, oracle, budget=Budget()):
             break
         proposals = ask(oracle)
         over = not proposals
+        interrupts.check()
         for proposal in proposals:
             store.begin_trial(proposal.number, proposal.proposed)
         results = run_trials(setup, store, proposals, deadline=deadline, whole=best is not None)

@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM, heard even where the exception they raise is swallowed by a destructor or a C library."""
+
+import contextlib
+import os
+import signal
+import threading
+
+_heard = []  # signals since `listening` began
+
+
+@contextlib.contextmanager
+def listening():
+    """While it lasts a signal raises KeyboardInterrupt, at once and at every `check`; a second one ends the process."""
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield
+        return
+    before = {number: signal.signal(number, _hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _heard.clear()
+
+
+def check():
+    """Nothing, unless a signal was heard: then KeyboardInterrupt, should the first one have been lost."""
+    if _heard:
+        raise KeyboardInterrupt
+
+
+def exit_code():
+    """What a process ends with that was interrupted: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (_heard[0] if _heard else signal.SIGINT)
+
+
+def _hear(number, frame):
+    _heard.append(number)
+    if len(_heard) > 1:
+        os._exit(exit_code())
+    raise KeyboardInterrupt
