@@ -154,12 +154,6 @@ def test_every_optimizer_takes_every_setting(optimizer, schedule):
     assert getattr(made, "momentum", 0.5) == 0.5
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_learns(optimizer):
-    losses = trained(with_optimizer(optimizer), held=False).history["loss"]
-    assert losses[-1] < 0.95 * losses[0]
-
-
 def test_momentum_changes_the_training():
     losses = [trained(with_optimizer("sgd", **more), held=False).history["loss"] for more in ({}, dict(momentum=0.9))]
     assert losses[0] != losses[1]
