@@ -76,6 +76,11 @@ class Trial:
     seconds: float | None
     executions: tuple
 
+    def mean_metrics(self):
+        """The metrics that every execution has, at the epochs that count, averaged over folds and executions."""
+        names = [name for name in self.executions[0].metrics if all(name in done.metrics for done in self.executions)]
+        return {name: sum(done.metrics[name] for done in self.executions) / len(self.executions) for name in names}
+
 
 class Store:
     """A search's trials, executions, epochs and events in one file.

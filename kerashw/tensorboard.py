@@ -46,20 +46,13 @@ def write_trials(folder, name, study, trials, values_of, objective):
             # Without an id of its own a session goes by its folder, so equal names or settings are never merged.
             api.hparams({"run": name, **values}, trial_id="")
             if trial.status == "completed":
-                for metric, value in _metrics(trial, objective).items():
+                for metric, value in {**trial.mean_metrics(), objective: trial.score}.items():
                     tf.summary.scalar(metric, value, step=0)
             state = Status.STATUS_SUCCESS if trial.status == "completed" else Status.STATUS_FAILURE
             end = summary.session_end_pb(state)
             tf.summary.experimental.write_raw_pb(
                 tf.compat.v1.Summary(value=end.value).SerializeToString(), step=0
             )
-
-
-def _metrics(trial, objective):
-    """The score, and the means of the other metrics over folds and executions."""
-    names = [name for name in trial.executions[0].metrics if name != objective]
-    means = {name: sum(done.metrics[name] for done in trial.executions) / len(trial.executions) for name in names}
-    return {objective: trial.score, **means}
 
 
 def _shown(space, value):

@@ -140,6 +140,7 @@ def test_ctrl_c_exits_with_130_keeps_all_and_prints_the_command_that_continues(f
 
 
 def test_a_signal_is_heard_although_its_exception_is_swallowed():
+    before = signal.getsignal(signal.SIGINT)
     with interrupts.listening():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -149,7 +150,7 @@ def test_a_signal_is_heard_although_its_exception_is_swallowed():
             interrupts.check()
         assert interrupts.exit_code() == 128 + signal.SIGTERM
     interrupts.check()  # what was heard before counts no longer
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_finished_run_is_left_as_it_is_and_its_result_is_printed_again(folder, seen, capsys):

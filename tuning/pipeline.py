@@ -72,7 +72,7 @@ def execute(setup, dataset, *, about, budget=Budget()):
         "winner": {name: plain(value) for name, value in searched_values(setup, best).items()},
         "settings": {name: plain(value) for name, value in settings.items()},
         "validation": {"score": best.score, "deviation": best.deviation, "trial": best.number,
-                       **mean_metrics(best)},
+                       **best.mean_metrics()},
         "test": tested,
         "published": study.published and asdict(study.published),
         "trials": counts(trials),
@@ -170,9 +170,3 @@ def write_history(run, trained):
 def counts(trials):
     """{status: number of trials}."""
     return {status: sum(trial.status == status for trial in trials) for status in ("completed", "failed")}
-
-
-def mean_metrics(trial):
-    """The metrics of a trial at the epochs that count, averaged over folds and executions."""
-    names = trial.executions[0].metrics
-    return {name: float(np.mean([done.metrics[name] for done in trial.executions])) for name in names}

@@ -86,7 +86,7 @@ def search(setup, store, oracle, budget=Budget()):
             best = better(setup.objective, best, trial)
             failures += [trial] if trial.status == "failed" else []
     setup.progress.search_began(setup.objective, recorded, best, *expected_work(oracle, setup.study))
-    over = False
+    over = best is None and len(failures) >= GIVE_UP_AFTER
     while not over:
         deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
         if best and time.monotonic() > deadline:

@@ -220,8 +220,13 @@ def _record(setup, store, attempt, place, seed, trained):
         raise Diverged(f"{setup.objective} was {score} at epoch {trained.best_epoch}")
     if trained.last is not None:
         setup.run.save_checkpoint(attempt.proposal.number, trained.last)
+    # What is no number has no value: R2, for one, where all targets are equal.
+    metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
+    history = {
+        name: [value if np.isfinite(value) else None for value in values] for name, values in trained.history.items()
+    }
     record = Execution(*place, seed, score, trained.best_epoch, trained.seconds, metrics)
-    store.add_execution(attempt.proposal.number, record, trained.history)
+    store.add_execution(attempt.proposal.number, record, history)
     attempt.scores[place] = score
     attempt.cut |= trained.cut
 
