@@ -3,10 +3,18 @@
 The weights of a layer are stacked, (members, inputs, units); a layer of all members is one batched product. The
 order of items, the starting weights and the update rules are those of `kerashw.training.train`, so a member ends
 where the same model trained alone by Keras ends, apart from the rounding of sums.
+
+A loop is compiled for one structure, number of members and width of batches, which takes about a second: so these
+come in few sizes, the rest of a loop being filled up with members that do nothing. Loops run in as many threads as
+there are processors.
 """
 
+import itertools
 import math
+import os
+import threading
 import time
+from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import keras
@@ -17,11 +25,12 @@ from kerashw.loop import Fixed, Shape, State, program, structure_of
 from kerashw.rules import RULES
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
-from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch_order, pick_best
+from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch_order, first_below, pick_best
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
-TOGETHER = 64  # members in one loop; more would leave the caches of a processor
-LEAST_ROWS = 16  # of a batch
+SIZES = (1, 4, 16, 64)  # members in one loop; more would leave the caches of a processor
+COMPILING = 1.2  # seconds, of one loop
+WIDTHS = (16, 24, *(base << power for power in range(1, 20) for base in (16, 24)))  # rows of a batch
 # Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.
 CHUNK_ITEMS, CHUNK_WORK = 400_000, 1e10
 LAYERS_WITHOUT_WEIGHTS = (
@@ -41,6 +50,7 @@ class Member:
     epochs: int | None = None
     initial_epoch: int = 0
     start: list | None = None
+    bars: tuple = ()
 
 
 def suits(model, items):
@@ -59,16 +69,69 @@ def suits(model, items):
     return previous.output is model.outputs[0]
 
 
-def train_together(
-    builder, members, task, *, objective=None, score_epoch="best", keep_models=True, keep_last=False,
-    deadline=math.inf, report=None,
-):  # fmt: skip
+def train_together(builder, members, task, **how):
     """A Trained model for each member, in their order; for one that diverged, the Diverged it would have raised.
 
-    `report` is called with the epochs done since the last call, all members added up. The models must suit.
+    Takes what `train_in_groups` takes. The models must suit.
     """
+    results = [None] * len(members)
+    for places, trained in train_in_groups(builder, members, task, **how):
+        if isinstance(trained, Exception):
+            raise trained
+        for place, one in zip(places, trained):
+            results[place] = one
+    return results
+
+
+def train_in_groups(
+    builder, members, task, *, wanted=None, objective=None, score_epoch="best", keep_models=True, keep_last=False,
+    deadline=math.inf, report=None,
+):  # fmt: skip
+    """(places of some members, their results) for each group as it ends; an exception for a group that failed.
+
+    A group with none of the places `wanted` is left out: groups are the same whichever are wanted, and with them the
+    rounding of the results. `report` is called with the epochs done since the last call, all members added up.
+    """
+    stop, lock, workers = threading.Event(), threading.Lock(), _processors()
+
+    def told(epochs):
+        if stop.is_set():
+            raise CancelledError
+        if report is not None:
+            with lock:
+                report(epochs)
+
+    how = dict(objective=objective or task.objective, score_epoch=score_epoch)
+    groups = (group for group in _groups(builder, members, task, how)
+              if wanted is None or not wanted.isdisjoint(group.places))  # fmt: skip
+    pool, running = ThreadPoolExecutor(workers), {}
+    try:
+        while True:
+            # One group more than there are workers: its weights are drawn while the others train.
+            for group in itertools.islice(groups, workers + 1 - len(running)):
+                state = group.first_state()  # here, as the models are shared
+                share = workers if len(members) > len(group.places) else 1
+                running[pool.submit(group.train, state, deadline, keep_models, keep_last, told, share)] = group
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                group, error = running.pop(future), future.exception()
+                if error is None:
+                    yield group.places, [_with_model(builder, member, task, trained)
+                                         for member, trained in zip(group.members, future.result())]  # fmt: skip
+                elif isinstance(error, Exception):
+                    yield group.places, error
+                else:  # Ctrl-C, heard by a worker
+                    raise error
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _groups(builder, members, task, how):
+    """Members of one structure, optimizer and width of batches, in groups of the sizes that are compiled."""
     shared = {}  # one model for all members that differ in training alone
-    built, groups = [], {}
+    built, kinds = [], {}
     for place, member in enumerate(members):
         settings = {**TRAINING, **member.settings}
         key = repr([settings.get(name) for name in builder_keywords(builder)])
@@ -76,60 +139,100 @@ def train_together(
             shared[key] = _build(builder, settings, task)
         built.append(shared[key])
         batch_size = min(settings["batch_size"], len(member.train_indices))
-        # Rows of a batch are the next power of two, the rest is masked: masking costs less than compiling once more.
-        wide = max(1 << (batch_size - 1).bit_length(), LEAST_ROWS)
+        wide = next(width for width in WIDTHS if width >= batch_size)
         alike = (wide, settings["optimizer"], member.initial_epoch, member.validation_indices is None)
-        groups.setdefault((structure_of(shared[key]), *alike), []).append(place)
-    results = [None] * len(members)
-    for (_, wide, optimizer, *_), places in groups.items():
-        for first in range(0, len(places), TOGETHER):
-            some = places[first : first + TOGETHER]
-            group = _Group(
-                [members[place] for place in some], [built[place] for place in some], task, optimizer, wide,
-                objective or task.objective, score_epoch,
+        kinds.setdefault((structure_of(shared[key]), *alike), []).append(place)
+    steps = {
+        -(-len(member.train_indices) // {**TRAINING, **member.settings}["batch_size"]) for member in members
+    }
+    longest = max(len(member.train_indices) for member in members)
+    most_held = max(0 if member.validation_indices is None else len(member.validation_indices) for member in members)
+    for (_, wide, optimizer, *_), places in kinds.items():
+        first = members[places[0]]
+        epochs = first.epochs or {**TRAINING, **first.settings}["epochs"]
+        each = epochs * _seconds(built[places[0]].count_params(), len(first.train_indices), wide)
+        for size, some in _sized(places, each):
+            yield _Group(
+                some, [members[place] for place in some], [built[place] for place in some], task, size=size,
+                optimizer=optimizer, wide=wide, in_step=size == 1 or len(steps) == 1, longest=longest,
+                most_held=most_held, **how,
             )  # fmt: skip
-            for place, trained in zip(some, group.train(deadline, keep_last, report or (lambda epochs: None))):
-                if keep_models and isinstance(trained, Trained):
-                    model = _build(builder, {**TRAINING, **members[place].settings}, task)
-                    trained = replace(trained, model=_assign(model, trained.model))
-                results[place] = trained
-    return results
+
+
+def _sized(places, each):
+    """(size of the loop, places in it); a loop is filled up if that costs less than compiling a smaller one.
+
+    `each` are the seconds that one member takes.
+
+    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=0.01)]
+    [(64, 20)]
+    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=1.0)]
+    [(16, 16), (4, 4)]
+    """
+    while places:
+        size = next((size for size in SIZES if len(places) <= size), SIZES[-1])
+        while (size - len(places)) * each > COMPILING:
+            size = SIZES[SIZES.index(size) - 1]
+        yield size, places[:size]
+        places = places[size:]
+
+
+def _seconds(parameters, items, wide):
+    """Roughly what an epoch of one member takes: its steps, their updates, and its products at 50 GFLOP/s."""
+    steps = -(-items // wide)
+    return steps * (3e-6 + 2e-9 * parameters) + 6 * items * parameters / 5e10
+
+
+def _processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _build(builder, settings, task):
     return build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
 
 
-class _Group:
-    """Members of one structure and optimizer, trained in one loop."""
+def _with_model(builder, member, task, trained):
+    """The result with a Keras model of its own in place of the arrays of its weights."""
+    if not isinstance(trained, Trained) or trained.model is None:
+        return trained
+    model = _build(builder, {**TRAINING, **member.settings}, task)
+    return replace(trained, model=_assign(model, trained.model))
 
-    def __init__(self, members, models, task, optimizer, wide, objective, score_epoch):
-        self.members, self.models, self.task = members, models, task
-        self.settings = [{**TRAINING, **member.settings} for member in members]
-        self.epochs = np.array([member.epochs or own["epochs"] for member, own in zip(members, self.settings)])
+
+class _Group:
+    """Members of one structure and optimizer, trained in one loop of `size` places."""
+
+    def __init__(
+        self, places, members, models, task, *, size, optimizer, wide, in_step, longest, most_held, objective, score_epoch
+    ):
+        self.places, self.members, self.task = places, members, task
+        fill = size - len(members)
+        self.rows = [*members, *members[:1] * fill]  # all places of the loop; what is filled in does nothing
+        self.models = [*models, *models[:1] * fill]
+        self.settings = [{**TRAINING, **member.settings} for member in self.rows]
+        self.epochs = np.array([member.epochs or own["epochs"] for member, own in zip(self.rows, self.settings)])
         self.initial = members[0].initial_epoch
         self.objective, self.score_epoch = objective, score_epoch
-        self.optimizer = optimizer
-        self.longest = max(len(member.train_indices) for member in members)
-        steps = {
-            -(-len(member.train_indices) // own["batch_size"]) for member, own in zip(members, self.settings)
-        }
-        self.loop = program(
-            Shape(models[0]), optimizer, wide, len(steps) == 1, task.is_classification, task.outputs
-        )
+        self.optimizer, self.longest, self.most_held = optimizer, longest, most_held
+        self.loop = program(Shape(models[0]), optimizer, wide, in_step, task.is_classification, task.outputs)
 
-    def train(self, deadline, keep_last, report):
-        """The results in the order of the members, with arrays of weights where Trained has the model."""
+    def train(self, state, deadline, keep_models, keep_last, report, share):
+        """The results in the order of the members, with arrays of weights where Trained has the model.
+
+        `share` is how many groups train at a time: the seconds of each count for so much less.
+        """
         began = time.monotonic()
-        state, fixed = self._first_state(), self._fixed()
+        fixed = self._fixed()
         data = tf.constant(self.task.x), tf.constant(self.task.y)
         rows, at, cut = [], self.initial, False
         last = int(self.epochs.max())
-        items = len(self.members) * self.longest
+        items = len(self.rows) * self.longest
         chunk = int(np.clip(min(CHUNK_ITEMS, CHUNK_WORK / self.models[0].count_params()) // items, 1, 256))
+        bars = sorted({epoch for member in self.members for epoch, _ in member.bars})
+        pruned = [None] * len(self.members)
         while at < last and not cut and state.running.numpy().any():
-            count = min(chunk, last - at)
-            orders = np.zeros((chunk, len(self.members), self.longest), "int32")
+            count = min([chunk, last - at, *(epoch - at for epoch in bars if epoch > at)])
+            orders = np.zeros((chunk, len(self.rows), self.longest), "int32")
             for place, member in enumerate(self.members):
                 for epoch in range(count):
                     order = epoch_order(member.seed, at + epoch, member.train_indices)
@@ -137,37 +240,50 @@ class _Group:
             state, history = self.loop(data, tf.constant(orders), tf.constant(count), tf.constant(at), state, fixed)
             rows.append(history.numpy()[:count])
             at += count
+            if at in bars:
+                history = np.concatenate(rows)
+                pruned = [first_below(self._told(history, place), member.bars, self.objective, self.score_epoch)
+                          for place, member in enumerate(self.members)]  # fmt: skip
+                stays = [epoch is None for epoch in pruned] + [False] * (len(self.rows) - len(pruned))
+                state = state._replace(running=state.running & tf.constant(stays))
             report(count * len(self.members))
             cut = at < last and time.monotonic() > deadline
-        return self._results(state, np.concatenate(rows), time.monotonic() - began, cut, keep_last)
+        seconds, history = (time.monotonic() - began) / len(self.members) / share, np.concatenate(rows)
+        state = [[array.numpy() for array in part] for part in self._kept(state, keep_models, keep_last)]
+        return [
+            self._result(place, self._told(history, place), [[array[place] for array in part] for part in state],
+                         epoch, seconds, cut) for place, epoch in enumerate(pruned)
+        ]  # fmt: skip
 
-    def _first_state(self):
+    def first_state(self):
+        """Where the training begins: weights drawn by each member's seed, or what it brings from an earlier one."""
         drawn = [_matrices(draw_weights(model, own.seed)) for model, own in zip(self.models, self.members)]
+        drawn += drawn[:1] * (len(self.rows) - len(drawn))
         weights = [np.stack(arrays) for arrays in zip(*drawn)]
         slots = [[np.full_like(array, value) for array in weights] for value in RULES[self.optimizer][1]]
-        steps = np.zeros((len(self.members), 1, 1), "float32")
+        steps = np.zeros((len(self.rows), 1, 1), "float32")
         for place, member in enumerate(self.members):
             if member.start is not None:
                 steps[place], *kept = member.start
                 for array, row in zip((*weights, *(array for slot in slots for array in slot)), kept, strict=True):
                     array[place] = row
-        members = len(self.members)
         weights = tuple(map(tf.constant, weights))
         return State(
             weights, tuple(tuple(map(tf.constant, slot)) for slot in slots), tf.constant(steps), weights,
-            tf.fill([members], -math.inf), tf.zeros([members], tf.int32), tf.fill([members], True),
+            tf.fill([len(self.rows)], -math.inf), tf.zeros([len(self.rows)], tf.int32),
+            tf.range(len(self.rows)) < len(self.members),
         )  # fmt: skip
 
     def _fixed(self):
         """What each member brings: the numbers of its settings, its sizes and its validation items."""
-        held = [member.validation_indices for member in self.members]
+        held = [member.validation_indices for member in self.rows]
         held = [np.zeros(0, "int32") if indices is None else indices for indices in held]
-        padded = np.zeros((len(held), max(map(len, held))), "int32")
+        padded = np.zeros((len(held), self.most_held if self._is_held else 0), "int32")
         for row, indices in zip(padded, held):
             row[: len(indices)] = indices
-        sizes = np.array([len(member.train_indices) for member in self.members], "int32")
+        sizes = np.array([len(member.train_indices) for member in self.rows], "int32")
         batch_sizes = np.minimum([own["batch_size"] for own in self.settings], sizes).astype("int32")
-        is_watched = self.score_epoch == "best" and padded.shape[1] > 0
+        is_watched = self.score_epoch == "best" and self._is_held
         y = self.task.y.astype("float32")
 
         def floats(values):
@@ -184,40 +300,49 @@ class _Group:
             total_steps=floats((-(-sizes // batch_sizes) * self.epochs)[:, None, None]),
             factors=floats([_factors(model) for model in self.models]),
             drop_rates=floats([_rates(model) for model in self.models]),
-            seeds=tf.constant([member.seed for member in self.members], tf.int32),
+            seeds=tf.constant([member.seed for member in self.rows], tf.int32),
             sizes=tf.constant(sizes),
             batch_sizes=tf.constant(batch_sizes),
             epochs=tf.constant(self.epochs, tf.int32),
             patience=tf.constant([(own["patience"] if is_watched else None) or 2**30 for own in self.settings]),
             held=tf.constant(padded),
             held_sizes=tf.constant([len(indices) for indices in held], tf.int32),
-            spread=floats([_spread(y, member.train_indices) for member in self.members]),
+            spread=floats([_spread(y, member.train_indices) for member in self.rows]),
             held_spread=floats([_spread(y, indices) for indices in held]),
             objective=tf.constant(_metric_names(self.task, True).index(self.objective) if is_watched else -1),
             sign=tf.constant(1.0 if OBJECTIVES[self.objective] == "max" else -1.0),
         )
 
-    def _results(self, state, history, seconds, cut, keep_last):
-        results = []
-        for place, member in enumerate(self.members):
-            held = member.validation_indices is not None
-            names = _metric_names(self.task, held)
-            rows = history[: self.epochs[place] - self.initial, place, : len(names)]
-            rows = rows[~np.isnan(history[: len(rows), place, -1])]  # the last column is NaN once a member has stopped
-            number = self.initial + len(rows)
-            if not np.isfinite(rows[-1, [names.index(name) for name in names if name.endswith("loss")]]).all():
-                results.append(Diverged(f"loss was {rows[-1, 0]} after epoch {number}"))
-                continue
-            told = {"epoch": list(range(self.initial + 1, number + 1))}
-            told.update({name: rows[:, column].astype(float).tolist() for column, name in enumerate(names)})
-            best = pick_best(told, self.objective) if held and self.score_epoch == "best" else number
-            kept = state.best_weights if held and self.score_epoch == "best" else state.weights
-            last = None
-            if keep_last:
-                arrays = (state.steps, *state.weights, *(array for slot in state.slots for array in slot))
-                last = [array[place].numpy() for array in arrays]
-            results.append(Trained([array[place].numpy() for array in kept], told, best, seconds / len(self.members), last, cut))
-        return results
+    @property
+    def _is_held(self):
+        return self.members[0].validation_indices is not None
+
+    def _told(self, history, place):
+        """{metric: value for each epoch} of one member, up to the epoch in which it stopped."""
+        names = _metric_names(self.task, self._is_held)
+        rows = history[: self.epochs[place] - self.initial, place]
+        rows = rows[~np.isnan(rows[:, -1]), : len(names)]  # the last column is NaN once a member has stopped
+        told = {"epoch": list(range(self.initial + 1, self.initial + len(rows) + 1))}
+        return told | {name: rows[:, column].astype(float).tolist() for column, name in enumerate(names)}
+
+    def _kept(self, state, keep_models, keep_last):
+        """The arrays of which each member takes its own: its weights, and what a later training goes on from."""
+        weights = state.best_weights if self._is_held and self.score_epoch == "best" else state.weights
+        last = (state.steps, *state.weights, *(array for slot in state.slots for array in slot))
+        return weights if keep_models else (), last if keep_last else ()
+
+    def _result(self, place, told, arrays, pruned, seconds, cut):
+        """What became of one member."""
+        number = told["epoch"][-1]
+        for name in told:
+            if name.endswith("loss") and not math.isfinite(told[name][-1]):
+                return Diverged(f"{name} was {told[name][-1]} after epoch {number}")
+        if pruned is not None:
+            told = {name: values[: pruned - self.initial] for name, values in told.items()}
+            number = pruned
+        best = pick_best(told, self.objective) if self._is_held and self.score_epoch == "best" else number
+        weights, last = (part or None for part in arrays)
+        return Trained(weights, told, best, seconds, last, cut, pruned)
 
 
 def _metric_names(task, held):

@@ -24,7 +24,7 @@ class Progress:
         self.end = end  # of the time budget, in seconds of time.monotonic
         self.is_terminal = self.stream.isatty()
         self.done = self.resumed = self.total = 0.0
-        self.trials = self.failed = 0
+        self.trials = self.failed = self.pruned = 0
         self.best = None
         self.stage = "search"
         self.began = time.monotonic()
@@ -42,6 +42,7 @@ class Progress:
         self.objective = objective
         self.expected, self.total = trials, float(epochs)
         self.trials, self.failed = len(ended), sum(trial.status == "failed" for trial in ended)
+        self.pruned = sum(trial.status == "pruned" for trial in ended)
         self.best = best
         self.each = epochs / trials
         self.done = self.resumed = len(ended) * self.each
@@ -53,6 +54,7 @@ class Progress:
         """The bar steps on to the end of that trial, however few epochs it needed."""
         self.trials += 1
         self.failed += trial.status == "failed"
+        self.pruned += trial.status == "pruned"
         self.best = best
         self.done = max(self.done, self.trials * self.each)
         self._show(min_seconds=TRIAL_LINE_SECONDS)
@@ -109,6 +111,7 @@ class Progress:
         if self.stage == "search":
             words.append(f"trials {self.trials}/{self.expected}")
             words += [f"failed {self.failed}"] if self.failed else []
+            words += [f"pruned {self.pruned}"] if self.pruned else []
             words += [f"best {self.objective} {self.best.score:.5g}"] if self.best else []
         words.append(f"{duration(self._seconds_left())} left")
         text = "  ".join(words)

@@ -48,6 +48,8 @@ def changed(study, options):
     """The study with what the command line says of search, fields and settings."""
     changes = {name: value for name in ("folds", "executions", "samples")
                if (value := getattr(options, name)) is not None}  # fmt: skip
+    if options.prune is not None:
+        changes["prune"] = None if options.prune == "none" else options.prune
     if options.epochs is not None:
         changes.update(epochs=options.epochs, refit_epochs=None)
     search = study.search

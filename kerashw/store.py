@@ -13,9 +13,9 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS trials (
     number     INTEGER PRIMARY KEY,          -- from 0, in the order of the proposals
     proposed   TEXT NOT NULL,                -- JSON: the tuner's own values
-    status     TEXT NOT NULL DEFAULT 'running',  -- running, completed, failed
-    reason     TEXT,                         -- of a failure: one word, such as diverged
-    message    TEXT,                         -- of a failure: its text
+    status     TEXT NOT NULL DEFAULT 'running',  -- running, completed, failed, pruned
+    reason     TEXT,                         -- of a failure: one word, such as diverged; of pruning: the rule
+    message    TEXT,                         -- of a failure: its text; of pruning: by how much
     score      REAL,
     deviation  REAL,                         -- standard deviation over folds and executions
     parameters INTEGER,
@@ -114,21 +114,21 @@ class Store:
             (number, _json(proposed)),
         )
 
-    def add_execution(self, trial, execution, history):
-        """One finished training with its metrics per epoch, in one transaction."""
-        key = (trial, execution.fold, execution.execution)
-        names = [name for name in history if name != "epoch"]
-        rows = [
-            (*key, epoch, _json({name: history[name][place] for name in names}))
-            for place, epoch in enumerate(history["epoch"])
-        ]
+    def add_executions(self, results):
+        """Finished trainings with their metrics per epoch, (trial, Execution, history) each, in one transaction."""
         with self._transaction() as database:
-            database.execute(
-                "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, execution.seed, execution.score, execution.best_epoch, execution.seconds,
-                 _json(execution.metrics)),
-            )  # fmt: skip
-            database.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", rows)
+            for trial, done, history in results:
+                key = (trial, done.fold, done.execution)
+                names = [name for name in history if name != "epoch"]
+                database.execute(
+                    "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*key, done.seed, done.score, done.best_epoch, done.seconds, _json(done.metrics)),
+                )
+                database.executemany(
+                    "INSERT INTO epochs VALUES (?, ?, ?, ?, ?)",
+                    [(*key, epoch, _json({name: history[name][place] for name in names}))
+                     for place, epoch in enumerate(history["epoch"])],
+                )  # fmt: skip
 
     def end_trial(
         self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None

@@ -72,6 +72,7 @@ class Study:
     validation: float = 0.2
     executions: int = 1  # trainings per setting and fold, with other seeds
     score_epoch: str = "best"  # the epoch whose score counts: "best" or "last"
+    prune: str | None = None  # "median": trials below the median of the earlier ones are given up; Hyperband has its own way
     refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
     refit_epochs: int | None = None  # by default as many as the search found best
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
@@ -114,7 +115,9 @@ class Study:
             raise UsageError("folds must be 0 (one hold-out part) or at least 2, got 1.")
         if not isinstance(self.validation, (int, float)) or not 0 < self.validation < 1:
             raise UsageError(f"validation is the fraction held out, between 0 and 1, got {self.validation!r}.")
-        for name, allowed in dict(score_epoch=("best", "last"), refit=("all", "stop")).items():
+        for name, allowed in dict(
+            score_epoch=("best", "last"), refit=("all", "stop"), prune=("median", None)
+        ).items():  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise UsageError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
         if self.objective is not None and self.objective not in OBJECTIVES:
@@ -171,6 +174,11 @@ class Study:
                     )
 
     @property
+    def prunes(self):
+        """Whether losers are given up."""
+        return self.prune is not None and not isinstance(self.search, Hyperband)
+
+    @property
     def searched(self):
         """The searched settings by name; the members of a tuple get a number, such as hidden_1."""
         return {
@@ -209,8 +217,8 @@ class Study:
         return self.but(arms={}, **self.arms[name])
 
     def at(self, preset):
-        """The study at a preset: "paper" is the declaration itself, "quick" applies its quick changes."""
-        return self.but(**{"quick": {}, **(self.quick if preset == "quick" else {})})
+        """The study at a preset: "paper" is the declaration itself, "quick" prunes and applies its quick changes."""
+        return self.but(**{"quick": {}, **({"prune": "median", **self.quick} if preset == "quick" and self.quick else {})})
 
     def declaration(self):
         """The study as JSON-ready data: what study.json keeps and a continued run is compared with."""

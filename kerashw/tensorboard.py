@@ -45,10 +45,13 @@ def write_trials(folder, name, study, trials, values_of, objective):
         with tf.summary.create_file_writer(str(folder / "trials" / f"{trial.number:04d}")).as_default():
             # Without an id of its own a session goes by its folder, so equal names or settings are never merged.
             api.hparams({"run": name, **values}, trial_id="")
-            if trial.status == "completed":
+            if trial.status != "failed":
                 for metric, value in {**trial.mean_metrics(), objective: trial.score}.items():
                     tf.summary.scalar(metric, value, step=0)
-            state = Status.STATUS_SUCCESS if trial.status == "completed" else Status.STATUS_FAILURE
+            # A trial that was given up has metrics, but neither succeeded nor failed.
+            state = {"completed": Status.STATUS_SUCCESS, "failed": Status.STATUS_FAILURE}.get(
+                trial.status, Status.STATUS_UNKNOWN
+            )
             end = summary.session_end_pb(state)
             tf.summary.experimental.write_raw_pb(
                 tf.compat.v1.Summary(value=end.value).SerializeToString(), step=0

@@ -49,7 +49,8 @@ class Trained:
     """What one training gave: the model at the epoch that counts, and the metrics of every epoch.
 
     `best_epoch` counts from 1. `last` is the state after the last epoch, from which the training can go on.
-    `cut` says that a deadline ended it, perhaps in the middle of its last epoch.
+    `cut` says that a deadline ended it, perhaps in the middle of its last epoch; `pruned` is the epoch after which it
+    was given up, and then its weights are of no use.
     """
 
     model: object
@@ -58,6 +59,7 @@ class Trained:
     seconds: float
     last: list | None = None
     cut: bool = False
+    pruned: int | None = None
 
     def at_best(self):
         """The metrics of the epoch that counts."""
@@ -180,13 +182,15 @@ def train(
     initial_epoch=0,
     keep_last=False,
     callbacks=(),
+    bars=(),
     deadline=math.inf,
 ):
     """A Trained model: `settings` fitted on some items of the task, scored on others.
 
     With validation items the weights are those of the best epoch by `objective` (or of the last, where
     `score_epoch="last"`); without, of the last. `start` and `initial_epoch` go on from an earlier `last` state.
-    Stops at the deadline (in seconds of time.monotonic); raises Diverged when the loss is no longer finite.
+    Stops at the deadline (in seconds of time.monotonic), or where it lies below a bar: (epoch, the objective that is to
+    be reached by then). Raises Diverged when the loss is no longer finite.
     """
     import keras
     import tensorflow as tf
@@ -210,7 +214,7 @@ def train(
     if start is not None:
         set_state(model, start)
     order = tf.Variable(train_indices.astype("int32"))
-    watch = _watch(order, seed, train_indices, deadline, keep_last)
+    watch = _watch(order, seed, train_indices, deadline, keep_last, bars, objective, score_epoch)
     watched = [watch, *callbacks]
     if validation_indices is not None and score_epoch == "best":
         patience = settings["patience"] or epochs
@@ -233,7 +237,7 @@ def train(
     best = history["epoch"][-1]
     if validation_indices is not None and score_epoch == "best":
         best = pick_best(history, objective)
-    return Trained(model, history, best, time.monotonic() - began, watch.last, watch.cut)
+    return Trained(model, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
 
 
 def pick_best(history, objective):
@@ -244,6 +248,20 @@ def pick_best(history, objective):
     """
     pick = np.argmax if OBJECTIVES[objective] == "max" else np.argmin
     return history["epoch"][int(pick(history[objective]))]
+
+
+def first_below(history, bars, objective, score_epoch="best"):
+    """The first epoch at which a training had not reached what was asked of it; None where it always had.
+
+    >>> first_below({"epoch": [1, 2, 3], "val_mse": [0.9, 0.5, 0.6]}, [(1, 1.0), (2, 0.4)], "val_mse")
+    2
+    """
+    sign = 1 if OBJECTIVES[objective] == "max" else -1
+    for epoch, bar in bars:
+        reached = sign * np.array(history[objective][:epoch]) if len(history[objective]) >= epoch else ()
+        if len(reached) and (np.nanmax(reached) if score_epoch == "best" else reached[-1]) < sign * bar:
+            return epoch
+    return None
 
 
 def adapt(model, x):
@@ -268,12 +286,15 @@ def set_state(model, arrays):
         variable.assign(array)
 
 
-def _watch(order, seed, indices, deadline, keep_last):
+def _watch(order, seed, indices, deadline, keep_last, bars, objective, score_epoch):
     """A callback that shuffles, ends hopeless or late trainings, and keeps the last state."""
     import keras
 
     class Watch(keras.callbacks.Callback):
-        last, cut = None, False
+        last, cut, pruned = None, False, None
+
+        def on_train_begin(self, logs=None):
+            self.reached = {"epoch": [], objective: []}
 
         def on_epoch_begin(self, number, logs=None):
             order.assign(epoch_order(seed, number, indices))
@@ -286,6 +307,11 @@ def _watch(order, seed, indices, deadline, keep_last):
             for name in ("loss", "val_loss"):
                 if name in logs and not np.isfinite(logs[name]):
                     raise Diverged(f"{name} was {logs[name]} after epoch {number + 1}")
+            if bars:
+                self.reached["epoch"].append(number + 1)
+                self.reached[objective].append(logs[objective])
+                self.pruned = first_below(self.reached, bars, objective, score_epoch)
+                self.model.stop_training |= self.pruned is not None
 
         def on_train_end(self, logs=None):
             if keep_last:

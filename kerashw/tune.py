@@ -30,13 +30,15 @@ def parser():
     parser = Parser("tune", description=__doc__, epilog=EXAMPLES)
     add = parser.add_argument
     add("--task", required=True, metavar="NAME|FILE.py", help="a study's name (see kerashw.studies) or your own file")
-    add("--preset", choices=("quick", "paper"), default="quick", help="quick ends within ten minutes on two cores; "
+    add("--preset", choices=("quick", "paper"), default="quick", help="quick is made to end within ten minutes on two cores; "
         "paper is the report's own budget (default: quick)")  # fmt: skip
     add("--tuner", choices=tuple(SEARCHES), help="another search than the study's")
     add("--trials", type=whole(1), metavar="N", help="how many settings to try")
     add("--epochs", type=whole(1), metavar="N", help="epochs of each training, the refit included")
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
+    add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
+        "train all to their end (default: median in the preset quick)")  # fmt: skip
     add("--samples", type=whole(1), metavar="N", help="use only N training items")
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
@@ -181,7 +183,8 @@ def dry_run(all_resolved, dataset, options):
         print(f"  data      {dataset.source}: {len(dataset.x_train):,} training and {len(dataset.x_test):,} test items")
         print(f"  model     {study.model.__name__}, {expected['parameters']:,} parameters with its first settings")
         print(f"  settings  {settings}")
-        print(f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each")
+        pruned = ", losers given up by the median" if study.prunes else ""
+        print(f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each{pruned}")
         print(f"  work      {expected['trials']:,} trials, {expected['epochs']:,} epochs, "
               f"then a refit of up to {expected['refit_epochs']:,} epochs")  # fmt: skip
         print(f"  time      about {duration(expected['seconds'])} on this machine, judged by a few batches")
@@ -200,7 +203,7 @@ def summary(resolved, metrics):
     tested = ", ".join(f"{name} {value:.4g}" for name, value in metrics["test"].items())
     published = metrics["published"]
     counts = metrics["trials"]
-    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    failed = "".join(f", {counts[status]} {status}" for status in ("failed", "pruned") if counts[status])
     lines = [
         f"{title(resolved)}: trial {metrics['validation']['trial']} of {sum(counts.values())} won{failed}",
         f"  settings    {shown or 'as declared, nothing was searched'}",

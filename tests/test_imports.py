@@ -24,7 +24,7 @@ ROOMS = (
     ("kerashw.study", "kerashw.models", "kerashw.export", "kerashw.items", "kerashw.tensorboard"),
     ("kerashw.training", "kerashw.provenance"),
     ("kerashw.population",),
-    ("tuning.studies", "tuning.hypermodel", "tuning.gaussian"),
+    ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning"),
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request"),
     ("tuning.search",),

@@ -15,7 +15,7 @@ from kerashw.store import Trial
 from kerashw.study import Study
 from kerashw.training import Task
 from tuning.hypermodel import StudyHyperModel
-from tuning.oracles import ask, expected_work, make_oracle, replay, tell
+from tuning.oracles import ask, expected_work, make_oracle, tell
 
 TASK = Task(np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32"), 1, False)
 MIXED = dict(
@@ -48,13 +48,14 @@ def score_of(proposal):
     return None if proposal.number % 5 == 3 else float(np.random.default_rng(seed).random())
 
 
-def proposals(oracle, score=score_of):
-    """The proposals of a search to its end, each told its score before the next is asked for."""
-    while proposals := ask(oracle):
-        (proposal,) = proposals
-        told = score(proposal)
-        yield proposal, told
-        tell(oracle, proposal, told)
+def proposals(oracle, score=score_of, known=()):
+    """The proposals of a search to its end with the scores they are told, batch by batch; some may be recorded."""
+    known = {trial.number: trial.proposed for trial in known}
+    while batch := ask(oracle, known):
+        for proposal in batch:
+            told = score(proposal)
+            yield proposal, told
+            tell(oracle, proposal, told)
 
 
 def recorded(proposal, score):
@@ -115,12 +116,9 @@ def uninterrupted():
 def test_a_continued_search_proposes_what_the_uninterrupted_one_does(tuner, share, uninterrupted):
     whole = uninterrupted(tuner)
     assert None in [score for _, score in whole], "some trials are to fail"
-    ended = round(share * len(whole))
-    oracle = oracle_of(*TUNERS[tuner])
-    for proposal, score in whole[:ended]:
-        replay(oracle, recorded(proposal, score))
-    rest = list(proposals(oracle))
-    for (one, _), (other, _) in zip(rest, whole[ended:], strict=True):
+    known = [recorded(*one) for one in whole[: round(share * len(whole))]]
+    again = list(proposals(oracle_of(*TUNERS[tuner]), known=known))
+    for (one, _), (other, _) in zip(again, whole, strict=True):
         assert (one.number, one.proposed, one.epochs, one.initial_epoch, one.parent) == (
             other.number, other.proposed, other.epochs, other.initial_epoch, other.parent)  # fmt: skip
 
@@ -130,8 +128,7 @@ def test_numbers_count_from_0_and_the_search_stays_at_its_end(tuner, uninterrupt
     whole = uninterrupted(tuner)
     assert [proposal.number for proposal, _ in whole] == list(range(len(whole)))
     oracle = oracle_of(*TUNERS[tuner])
-    for one in whole:
-        replay(oracle, recorded(*one))
+    assert len(list(proposals(oracle))) == len(whole)
     assert ask(oracle) == ask(oracle) == []
 
 
@@ -147,58 +144,50 @@ def test_many_asked_for_at_once_are_those_asked_for_one_by_one(tuner, uninterrup
     assert found == [proposal for proposal, _ in uninterrupted(tuner)]
 
 
-def batches(oracle, trials=()):
-    """What an oracle that asks for four at once proposes and is told, after some recorded trials."""
-    oracle.batch = 4
-    for trial in trials:
-        replay(oracle, trial)
-    found = []
-    while proposals := ask(oracle):
-        for proposal in proposals:
-            score = score_of(proposal)
-            tell(oracle, proposal, score)
-            found.append((proposal, score))
-    return found
+def batches(known=()):
+    """What a Bayesian oracle that asks for two at once proposes and is told, where some trials are recorded."""
+    oracle = oracle_of(*TUNERS["bayesian"])
+    oracle.batch = 2
+    return list(proposals(oracle, known=known))
 
 
-@pytest.mark.parametrize("kept", [5, 9, 10])
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 6], [2, 4], range(8)], ids=str)
 def test_a_bayesian_batch_that_was_broken_off_goes_on_as_it_would_have(kept):
-    whole = batches(oracle_of(*TUNERS["bayesian"]))
-    rest = batches(oracle_of(*TUNERS["bayesian"]), [recorded(*one) for one in whole[:kept]])
-    assert [proposal for proposal, _ in rest] == [proposal for proposal, _ in whole[kept:]]
+    whole = batches()
+    assert batches([recorded(*whole[number]) for number in kept]) == whole
+
+
+def test_the_first_points_of_a_bayesian_search_are_one_batch_and_all_learn_from_the_batches_before():
+    oracle = oracle_of(*TUNERS["bayesian"])
+    oracle.batch = 2
+    sizes = []
+    while batch := ask(oracle):
+        sizes.append(len(batch))
+        for proposal in reversed(batch):  # the order in which trials end does not matter
+            tell(oracle, proposal, score_of(proposal))
+    assert sizes == [5, 2, 1]
+    assert [trial.hyperparameters.values for trial in oracle.trials.values()] == [one.proposed for one, _ in batches()]
 
 
 def test_a_bayesian_batch_holds_no_point_twice():
-    proposed = [str(sorted(proposal.proposed.items())) for proposal, _ in batches(oracle_of(*TUNERS["bayesian"]))]
+    proposed = [str(sorted(proposal.proposed.items())) for proposal, _ in batches()]
     assert len(set(proposed)) == len(proposed)
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
 def test_a_store_with_other_values_is_refused(tuner):
     settings, search = TUNERS[tuner]
-    oracle = oracle_of(settings, search)
-    first = next(proposals(oracle_of(settings, search)))
-    trial = recorded(*first)
+    trial = recorded(*next(proposals(oracle_of(settings, search))))
     trial.proposed["activation"] = "tanh" if trial.proposed["activation"] == "relu" else "relu"
     with pytest.raises(WorkError, match=r"trials\.db: trial 0 was .*--overwrite"):
-        replay(oracle, trial)
+        ask(oracle_of(settings, search), {0: trial.proposed})
 
 
 @pytest.mark.parametrize("tuner", ["random", "hyperband"])
 def test_a_store_of_another_seed_is_refused(tuner):
     trial = recorded(*next(proposals(oracle_of(*TUNERS[tuner], seed=1))))
     with pytest.raises(WorkError, match="trial 0 was"):
-        replay(oracle_of(*TUNERS[tuner], seed=0), trial)
-
-
-def test_a_store_with_more_trials_than_the_search_has_is_refused():
-    settings = dict(epochs=Choice(1, 2))
-    whole = list(proposals(oracle_of(settings, Grid())))
-    oracle = oracle_of(settings, Grid())
-    for one in whole:
-        replay(oracle, recorded(*one))
-    with pytest.raises(WorkError, match="ends before it"):
-        replay(oracle, recorded(*whole[0]))
+        ask(oracle_of(*TUNERS[tuner], seed=0), {0: trial.proposed})
 
 
 # No point twice
@@ -342,6 +331,16 @@ def brackets(found):
         place = rounds.setdefault(proposal.proposed["tuner/bracket"], {})
         place.setdefault(proposal.proposed["tuner/round"], []).append((proposal, score))
     return rounds
+
+
+def test_a_batch_of_hyperband_is_a_whole_round():
+    oracle = oracle_of(MIXED, Hyperband(factor=3))
+    sizes = []
+    while batch := ask(oracle):
+        sizes.append((len(batch), *{(one.epochs, one.initial_epoch) for one in batch}))
+        for proposal in reversed(batch):
+            tell(oracle, proposal, proposal.number / 99)
+    assert sizes == [(9, (1, 0)), (3, (3, 1)), (1, (9, 3)), (5, (3, 0)), (2, (9, 3)), (3, (9, 0))]
 
 
 def test_hyperband_promotes_the_best_third_of_each_round_for_three_times_as_long():

@@ -1,10 +1,12 @@
 """Many small trainings at once: each member ends where Keras ends with it alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kerashw import models
-from kerashw.population import Member, suits, train_together
+from kerashw.population import Member, suits, train_in_groups, train_together
 from kerashw.training import Diverged, Task, train
 
 TRAIN, HELD = np.arange(0, 45, dtype="int32"), np.arange(45, 60, dtype="int32")
@@ -158,6 +160,36 @@ def test_members_of_several_structures_come_back_in_their_order(points):
     for one, result in zip(some, results):
         assert result.model.get_layer("dense_1").units == one.settings["hidden"][0]
     assert_same(results[-1], alone(points, some[-1]))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_training_below_a_bar_ends_there_and_one_above_goes_on(points, together):
+    one = member(14, epochs=8)
+    whole = alone(points, one)
+    reached = whole.history["val_mse"]
+    for bars, epoch in ((((2, 1e9), (4, min(reached[:4]) * 0.9)), 4), (((2, 1e9), (4, min(reached[:4]) * 1.1)), None)):
+        if together:
+            (result,) = train_together(models.mlp, [replace(one, bars=bars)], points)
+        else:
+            result = alone(points, one, bars=bars)
+        assert result.pruned == epoch and result.history["epoch"] == list(range(1, (epoch or 8) + 1))
+        np.testing.assert_allclose(result.history["val_mse"], reached[: epoch or 8], rtol=2e-4)
+
+
+def test_groups_are_the_same_whichever_members_are_wanted(points):
+    some = [member(seed, hidden=(2 + seed % 2,)) for seed in range(6)]
+    whole = dict((tuple(places), results) for places, results in train_in_groups(models.mlp, some, points))
+    part = dict((tuple(places), results) for places, results in train_in_groups(models.mlp, some, points, wanted={3}))
+    ((places, results),) = part.items()
+    assert 3 in places and places in whole
+    for one, other in zip(results, whole[places]):
+        assert one.history == other.history
+
+
+def test_a_group_that_fails_harms_no_other(points):
+    bad = replace(member(2, hidden=(3,)), start=[np.zeros(1)])  # a state of nothing
+    with pytest.raises(ValueError):
+        train_together(models.mlp, [member(1), bad], points)
 
 
 def test_only_small_chains_of_dense_layers_suit():

@@ -13,12 +13,12 @@ from kerashw import evaluation
 from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import Dataset
-from kerashw.errors import NoTrialSucceeded, UsageError
+from kerashw.errors import NoTrialSucceeded, UsageError, WorkError
 from kerashw.export import load_keras
 from kerashw.models import cnn, mlp
 from kerashw.progress import Progress
 from kerashw.run import Run
-from kerashw.space import Bayesian, Choice, Grid, Random, Real
+from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random, Real
 from kerashw.study import Study
 from tuning.pipeline import execute, make_setup, write_trials
 from tuning.search import Budget, prepare, search
@@ -143,7 +143,7 @@ def test_metrics_json_is_strict_and_says_what_was_returned(folded):
 
     text = folded.run.metrics_file.read_text()
     assert json.loads(text, parse_constant=refuse) == json.loads(json.dumps(folded.metrics))
-    assert folded.metrics["trials"] == {"completed": 3, "failed": 0}
+    assert folded.metrics["trials"] == {"completed": 3, "failed": 0, "pruned": 0}
     assert folded.metrics["study"] == "toy" and folded.metrics["parameters"] == 13
 
 
@@ -200,7 +200,7 @@ def test_each_failure_is_recorded_with_its_reason_and_text(failing):
 def test_a_failure_never_wins_and_does_not_stop_the_search(failing):
     won = [row for row in failing.rows if row["status"] == "completed"]
     assert [(row["fault"], row["learning_rate"], row["rank"]) for row in won] == [("none", "0.01", "1")]
-    assert failing.metrics["trials"] == {"completed": 1, "failed": 7}
+    assert failing.metrics["trials"] == {"completed": 1, "failed": 7, "pruned": 0}
     assert failing.metrics["winner"] == {"fault": "none", "learning_rate": 0.01}
 
 
@@ -253,6 +253,84 @@ def test_a_small_space_that_diverges_everywhere_ends_with_what_it_has(tmp_path):
     with pytest.raises(NoTrialSucceeded, match="none of 2 trials succeeded; the first failed with Diverged: "):
         searched(tmp_path, study_of(Grid(), settings=settings))
     assert [row["reason"] for row in rows_of(Run(tmp_path))] == ["diverged", "diverged"]
+
+
+# Pruning
+
+
+PRUNED = dict(hidden=(8,), learning_rate=Real(1e-5, 1e-1, log=True), batch_size=8, epochs=12)
+
+
+def pruned_search(folder, together, **fields):
+    study = study_of(Random(trials=12), settings=PRUNED, prune="median", folds=2, together=together, **fields)
+    return without_seconds(searched(folder, study))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_losers_are_given_up_below_the_median_of_the_trials_before(tmp_path, together):
+    rows = pruned_search(tmp_path, together)
+    store = Run(tmp_path).store()
+    given_up = [row for row in rows if row["status"] == "pruned"]
+    assert 2 <= len(given_up) <= 9 and {row["status"] for row in rows[:3]} == {"completed"}
+    for row in given_up:
+        trial = store.trial(int(row["trial"]))
+        epochs = [len(store.history(trial.number, done.fold)["epoch"]) for done in trial.executions]
+        epoch = min(epochs)
+        assert epoch in (3, 6, 9) and row["reason"] == "median" and row["rank"] == ""
+        assert f"by epoch {epoch}, where the median of earlier trials was" in row["message"]
+    best = min((row for row in rows if row["rank"]), key=lambda row: float(row["mean"]))
+    assert best["rank"] == "1" and best["status"] == "completed"
+
+
+def test_the_same_trials_are_given_up_on_either_path(tmp_path):
+    """Where as many trials are asked for at a time: later ones are compared with more."""
+    by_path = []
+    for together in (True, False):
+        setup = begun(tmp_path / str(together), study_of(
+            Random(trials=12), settings=PRUNED, prune="median", folds=2, together=together), LINES)  # fmt: skip
+        oracle = prepare(setup)
+        oracle.batch = 4
+        search(setup, setup.run.store(), oracle)
+        by_path.append([(trial.status, trial.reason) for trial in setup.run.store().trials()])
+    assert by_path[0] == by_path[1] and ("pruned", "median") in by_path[0]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_pruned_search_broken_off_anywhere_ends_with_the_same_trials(tmp_path, together):
+    whole = pruned_search(tmp_path, together)
+    pruned = [int(row["trial"]) for row in whole if row["status"] == "pruned"]
+    store = Run(tmp_path).store()
+    # As a kill leaves it between the record of a training and the end of its trial.
+    store._ask(f"UPDATE trials SET status='running', score=NULL WHERE number >= {pruned[0]}")
+    for number in range(pruned[0] + 1, len(whole), 2):
+        store.drop_trial(number)
+    store.close()
+    assert pruned_search(tmp_path, together) == whole
+
+
+def test_what_was_pruned_is_counted_and_the_rule_is_told(tmp_path):
+    study = study_of(Random(trials=10), settings=PRUNED, prune="median")
+    one = run_of(tmp_path, study)
+    statuses = [trial.status for trial in one.trials]
+    assert one.metrics["trials"] == {status: statuses.count(status) for status in ("completed", "failed", "pruned")}
+    assert one.metrics["trials"]["pruned"] > 0 and "worse than the median" in one.metrics["pruning"]
+
+
+def test_hyperband_and_studies_that_do_not_ask_for_it_prune_nothing(tmp_path):
+    for search_ in (Random(trials=8), Hyperband(trials=5)):
+        study = study_of(search_, settings=PRUNED, prune="median" if search_.name == "hyperband" else None)
+        one = run_of(tmp_path / search_.name, study)
+        assert {trial.status for trial in one.trials} == {"completed"} and one.metrics["pruning"] is None
+
+
+def test_a_store_with_more_trials_than_the_search_has_is_refused(tmp_path):
+    study = study_of(Grid(), settings=dict(SMALL, epochs=Choice(1, 2)))
+    searched(tmp_path, study)
+    store = Run(tmp_path).store()
+    store.begin_trial(2, {"epochs": 1})
+    store.close()
+    with pytest.raises(WorkError, match="trial 2 was recorded, but this search ends before it"):
+        searched(tmp_path, study)
 
 
 # Refit
@@ -322,7 +400,7 @@ def test_a_time_budget_shorter_than_the_first_trial_still_leaves_a_model(tmp_pat
 
 
 def test_a_search_that_its_budget_ended_can_be_continued(tmp_path):
-    """The trial cut short is not the last of those begun together: one with another optimizer was done in time."""
+    """The trials cut short are not the last of those begun together; what was done in time stays."""
     settings = dict(hidden=(3,), optimizer=Choice("adam", "sgd"), epochs=Choice(1, 10**6))
     study = study_of(Grid(trials=3), settings=settings, together=True)
     first = begun(tmp_path, study.but(search=Grid(trials=1)), LINES)
@@ -330,8 +408,8 @@ def test_a_search_that_its_budget_ended_can_be_continued(tmp_path):
     for seconds in (3, 1):
         setup = begun(tmp_path, study, LINES)
         search(setup, setup.run.store(), prepare(setup), Budget(end=time.monotonic() + seconds, total=seconds))
-    numbers = [trial.number for trial in setup.run.store().trials()]
-    assert numbers == list(range(len(numbers)))
+    trials = setup.run.store().trials()
+    assert {trial.status for trial in trials} == {"completed"} and trials[0].number == 0
 
 
 # Seeds

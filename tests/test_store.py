@@ -23,8 +23,8 @@ def execution(fold=0, number=0, score=0.875, metrics=None):
 def filled(path):
     store = Store(path)
     store.begin_trial(0, {"learning_rate": 0.1, "hidden": "(8,)", "units": 3, "flag": True, "none": None})
-    store.add_execution(0, execution(0, 0), HISTORY)
-    store.add_execution(0, execution(1, 0, 0.5), HISTORY)
+    store.add_executions([(0, execution(0, 0), HISTORY)])
+    store.add_executions([(0, execution(1, 0, 0.5), HISTORY)])
     store.end_trial(0, status="completed", score=0.6875, deviation=0.1875, parameters=42, seconds=3.25)
     store.begin_trial(1, {"learning_rate": 1e30})
     store.end_trial(1, status="failed", reason="diverged", message="Diverged: loss was nan", seconds=0.5)
@@ -44,7 +44,7 @@ def test_what_is_written_comes_back_equal_in_another_process_s_store(tmp_path):
 def test_a_value_keeps_its_last_bit(tmp_path):
     store = Store(tmp_path / "trials.db")
     store.begin_trial(0, {"learning_rate": 0.1 + 0.2})
-    store.add_execution(0, execution(score=1 / 3), {"epoch": [1], "loss": [2 / 3]})
+    store.add_executions([(0, execution(score=1 / 3), {"epoch": [1], "loss": [2 / 3]})])
     store.end_trial(0, status="completed", score=1 / 3)
     trial = store.trial(0)
     assert (trial.proposed["learning_rate"], trial.score, trial.executions[0].score) == (0.1 + 0.2, 1 / 3, 1 / 3)
@@ -60,7 +60,7 @@ def test_the_history_of_each_training_is_kept_per_epoch(tmp_path):
 def test_a_training_that_goes_on_keeps_its_own_epoch_numbers():
     store = Store(":memory:")
     store.begin_trial(0, {})
-    store.add_execution(0, execution(), {"epoch": [4, 5], "loss": [0.2, 0.1]})
+    store.add_executions([(0, execution(), {"epoch": [4, 5], "loss": [0.2, 0.1]})])
     assert store.history(0) == {"epoch": [4, 5], "loss": [0.2, 0.1]}
 
 
@@ -72,9 +72,9 @@ def test_a_number_that_json_cannot_hold_is_refused_and_nothing_of_it_stays(bad):
     assert store.trials() == []
     store.begin_trial(0, {})
     with pytest.raises(ValueError):
-        store.add_execution(0, execution(), {"epoch": [1, 2], "loss": [0.5, bad]})
+        store.add_executions([(0, execution(), {"epoch": [1, 2], "loss": [0.5, bad]})])
     with pytest.raises(ValueError):
-        store.add_execution(0, execution(metrics={"loss": bad}), HISTORY)
+        store.add_executions([(0, execution(metrics={"loss": bad}), HISTORY)])
     assert store.executions(0) == [] and store.history(0) == {"epoch": []}
 
 
@@ -96,7 +96,7 @@ def test_every_json_text_in_the_file_is_strict(tmp_path):
 def test_an_interrupted_trial_begins_again_and_keeps_its_executions(tmp_path):
     store = Store(tmp_path / "trials.db")
     store.begin_trial(0, {"units": 3})
-    store.add_execution(0, execution(fold=0), HISTORY)
+    store.add_executions([(0, execution(fold=0), HISTORY)])
     store.close()
     again = Store(tmp_path / "trials.db")
     assert again.trial(0).status == "running"
@@ -111,7 +111,7 @@ from kerashw.store import Store, Execution
 store = Store(sys.argv[1])
 for number in range(50):
     store.begin_trial(number, {"units": number})
-    store.add_execution(number, Execution(0, 0, 1, 0.5, 1, 0.1, {"loss": 0.5}), {"epoch": [1], "loss": [0.5]})
+    store.add_executions([(number, Execution(0, 0, 1, 0.5, 1, 0.1, {"loss": 0.5}), {"epoch": [1], "loss": [0.5]})])
     store.end_trial(number, status="completed", score=number / 64)
 store.begin_trial(50, {"units": 50})
 os.kill(os.getpid(), signal.SIGKILL)
@@ -143,9 +143,9 @@ def test_trials_come_in_the_order_of_their_numbers():
 def test_a_training_cannot_be_recorded_twice():
     store = Store(":memory:")
     store.begin_trial(0, {})
-    store.add_execution(0, execution(), HISTORY)
+    store.add_executions([(0, execution(), HISTORY)])
     with pytest.raises(sqlite3.IntegrityError):
-        store.add_execution(0, execution(), HISTORY)
+        store.add_executions([(0, execution(), HISTORY)])
     assert len(store.executions(0)) == 1 and store.history(0) == HISTORY
 
 
@@ -204,7 +204,7 @@ def test_a_full_disk_is_a_fault_of_the_run_and_what_was_written_stays(tmp_path):
         with pytest.raises(WorkError, match=r"trials\.db: .* make room"):
             for number in range(2, 100):
                 store.begin_trial(number, {})
-                store.add_execution(number, execution(), {"epoch": list(range(99)), "loss": [0.5] * 99})
+                store.add_executions([(number, execution(), {"epoch": list(range(99)), "loss": [0.5] * 99})])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert Store(path).trials()[:2] == before

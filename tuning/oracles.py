@@ -20,6 +20,7 @@ from tuning.gaussian import suggest
 
 RUNNING = {"status": "RUNNING"}
 STOPPED = {"status": "STOPPED", "values": None}
+IDLE = {"status": "IDLE", "values": None}
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Proposal:
 class _Replayable:
     """An oracle without files and without a retry of its own, seeded anew for each proposal."""
 
-    recorded = None  # the values a replayed trial had
-    batch = 1  # trials that are asked for at once; batches begin at its multiples
+    recorded = {}  # the values that trials of an earlier process had, by their numbers
+    batch = 1  # trials that are asked for at once
 
     def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
@@ -55,15 +56,21 @@ class _Replayable:
         self._seed_state = derive(self.run_seed, "proposal", int(trial_id))
         self._random_state = np.random.RandomState(self._seed_state)
         response = self.propose(trial_id)
-        if self.recorded is not None and response.get("values") not in (None, self.recorded):
+        recorded = self.recorded.get(int(trial_id))
+        if recorded is not None and response.get("values") not in (None, recorded):
             raise WorkError(
-                f"trials.db: trial {int(trial_id)} was {self.recorded}, but this study, seed and tuner propose "
+                f"trials.db: trial {int(trial_id)} was {recorded}, but this study, seed and tuner propose "
                 f"{response.get('values')}: continue with the versions that began the run, or use --overwrite."
             )
         return response
 
     def propose(self, trial_id):
         return super().populate_space(trial_id)
+
+    def batch_of(self, number):
+        """The first number of the batch that a trial belongs to, and the first after it."""
+        first = number // self.batch * self.batch
+        return first, first + self.batch
 
     def combinations(self):
         """Every point of a finite space, in the order of the settings."""
@@ -84,6 +91,10 @@ class _Replayable:
         pass
 
 
+class _RoundIsRunning(Exception):
+    """Nothing can be proposed before the trials that were proposed last have ended."""
+
+
 class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
     pass
 
@@ -91,24 +102,36 @@ class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
 class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
     """KerasTuner's oracle with a Gaussian process of ours: faster, for batches, and categories have no order.
 
-    A batch begins at every multiple of `batch`, and all of it learns from the trials before it.
+    All of a batch learns from the trials before it; the points drawn at first are one batch.
     """
+
+    @property
+    def drawn(self):
+        """How many points are drawn by chance before there is something to learn from."""
+        return max(self.num_initial_points or 3 * len(self.names), 2)
+
+    def batch_of(self, number):
+        if self.batch == 1:
+            return number, number + 1
+        if number < self.drawn:
+            return 0, self.drawn
+        first = self.drawn + (number - self.drawn) // self.batch * self.batch
+        return first, first + self.batch
 
     def propose(self, trial_id):
         number = int(trial_id)
-        place = number % self.batch
-        known = [trial for name, trial in self.trials.items()
-                 if int(name) < number - place and trial.status == "COMPLETED"]  # fmt: skip
-        if len(known) < max(self.num_initial_points or 3 * len(self.names), 2):
+        first, _ = self.batch_of(number)
+        known = [trial for name, trial in self.trials.items() if int(name) < first and trial.status == "COMPLETED"]
+        if len(known) < self.drawn:
             return self._random_populate_space()
-        if self.recorded is not None:  # nothing to learn from fitting the process again
-            return {**RUNNING, "values": dict(self.recorded)}
+        if number in self.recorded:  # nothing to learn from fitting the process again
+            return {**RUNNING, "values": dict(self.recorded[number])}
         sign = -1 if self.objective.direction == "max" else 1
         chances = [self._chances(trial.hyperparameters.values) for trial in known]
         proposals = suggest(
             np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
             lambda generator, near: self._candidate(generator, None if near is None else chances[near]),
-            place=place, seed=derive(self.run_seed, "batch", number - place), kernels=self.kernels,
+            place=number - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
         )  # fmt: skip
         fresh = next((values for values in proposals if not self._duplicate(values)), None) or self._random_values()
         return {**RUNNING, "values": fresh} if fresh else STOPPED
@@ -160,6 +183,26 @@ class _GridOracle(_Replayable, keras_tuner.Oracle):
 
 
 class _HyperbandOracle(_Replayable, keras_tuner.oracles.HyperbandOracle):
+    """A batch is a whole round: the next round, or bracket, waits until all of it has ended."""
+
+    def batch_of(self, number):
+        return number, math.inf
+
+    def propose(self, trial_id):
+        try:
+            return super().propose(trial_id)
+        except _RoundIsRunning:
+            return IDLE
+
+    def _increment_bracket_num(self):
+        if self.ongoing_trials:
+            raise _RoundIsRunning
+        super()._increment_bracket_num()
+
+    def _remove_completed_brackets(self):
+        if not self.ongoing_trials:  # one of them may fail, and its place be given to another
+            super()._remove_completed_brackets()
+
     def end_trial(self, trial):
         super().end_trial(trial)
         if trial.status == "FAILED":
@@ -176,11 +219,13 @@ class _HyperbandOracle(_Replayable, keras_tuner.oracles.HyperbandOracle):
         values = super()._random_values()
         if values is not None:
             return values
-        points = [
-            {name: trial.hyperparameters.values[name] for name in self.names}
-            for trial in self.trials.values() if trial.status == "COMPLETED"
-        ]  # fmt: skip
-        return min(points, key=points.count, default=None)
+        points = {"COMPLETED": [], "RUNNING": [], "FAILED": []}
+        for trial in self.trials.values():
+            points[trial.status].append({name: trial.hyperparameters.values[name] for name in self.names})
+        if any(point not in points["COMPLETED"] for point in points["RUNNING"]):
+            raise _RoundIsRunning  # it may fail
+        known = points["COMPLETED"] + points["RUNNING"]
+        return min(known, key=known.count, default=None)
 
     def sizes(self):
         """(trials, epochs) of every round of every bracket of one sweep."""
@@ -229,14 +274,15 @@ def expected_work(oracle, study):
     return trials, math.ceil(trials * each) * max(study.folds, 1) * study.executions
 
 
-def ask(oracle):
-    """The next proposals: the rest of a batch, or as many as there still are."""
-    count = oracle.batch - len(oracle.trials) % oracle.batch
-    return _ask(oracle, count)
+def ask(oracle, recorded=None):
+    """The proposals of the next batch, fewer at the end of the search; all are to be told before the next is asked for.
 
-
-def _ask(oracle, count):
+    `recorded` has the values of trials that an earlier process had begun, by their numbers; a WorkError says where
+    the oracle proposes others.
+    """
+    oracle.recorded = recorded or {}
     proposals = []
+    count = oracle.batch_of(len(oracle.trials))[1] - len(oracle.trials)
     while len(proposals) < count:
         # KerasTuner knows who asks by name, and gives one trial to each.
         trial = oracle.create_trial(f"loop {len(proposals)}")
@@ -261,16 +307,6 @@ def tell(oracle, proposal, score):
         oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
     trial.status = "FAILED" if score is None else "COMPLETED"
     oracle.end_trial(trial)
-
-
-def replay(oracle, trial):
-    """The oracle is as it was after a trial recorded earlier: it proposed those values and was told that score."""
-    oracle.recorded = trial.proposed
-    proposals = _ask(oracle, 1)
-    oracle.recorded = None
-    if not proposals:
-        raise WorkError(f"trials.db: trial {trial.number} was recorded, but this search ends before it: --overwrite.")
-    tell(oracle, proposals[0], trial.score if trial.status == "completed" else None)
 
 
 def _encoded(hp, name, space):

@@ -15,6 +15,7 @@ from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import OBJECTIVES, plain
 from kerashw.training import Diverged, Task, train
+from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
 from tuning.trials import Setup
 
@@ -76,6 +77,7 @@ def execute(setup, dataset, *, about, budget=Budget()):
         "test": tested,
         "published": study.published and asdict(study.published),
         "trials": counts(trials),
+        "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
                   "epochs": len(trained.history["epoch"]), "best_epoch": trained.best_epoch},
         "parameters": trained.model.count_params(),
@@ -169,4 +171,4 @@ def write_history(run, trained):
 
 def counts(trials):
     """{status: number of trials}."""
-    return {status: sum(trial.status == status for trial in trials) for status in ("completed", "failed")}
+    return {status: sum(trial.status == status for trial in trials) for status in ("completed", "failed", "pruned")}

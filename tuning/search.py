@@ -5,16 +5,18 @@ import time
 from dataclasses import dataclass, replace
 
 from kerashw import interrupts
-from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError
-from kerashw.population import TOGETHER, suits
+from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError, WorkError
+from kerashw.population import suits
 from kerashw.settings import builder_keywords
-from kerashw.space import Bayesian, Hyperband
+from kerashw.space import Bayesian
 from kerashw.study import OBJECTIVES
-from tuning.oracles import ask, expected_work, make_oracle, replay, tell
+from tuning.oracles import ask, expected_work, make_oracle, tell
+from tuning.pruning import Medians
 from tuning.trials import TooManyParameters, check_parameters, run_trials
 
 # So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
 GIVE_UP_AFTER = 5
+AT_ONCE = 1024  # trainings of small models: enough to fill the loops, few enough to look at the clock in between
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def prepare(setup):
         setup.study, setup.hypermodel, objective=setup.objective, seed=setup.seed,
         allowed=allowed if setup.study.parameters else None,
     )  # fmt: skip
-    oracle.batch = at_once(setup, model)
-    if expected_work(oracle, setup.study)[0] == 0:
+    trials, _ = expected_work(oracle, setup.study)
+    oracle.batch = at_once(setup, model, trials)
+    if trials == 0:
         low, high = setup.study.parameters
         raise UsageError(f"no combination has between {low:,} and {high:,} parameters: widen one or the other.")
     return oracle
@@ -76,59 +79,78 @@ def prepare(setup):
 def search(setup, store, oracle, budget=Budget()):
     """The best trial, once every trial has ended or the time for them has; NoTrialSucceeded without any.
 
-    Trials that the store holds are replayed into the oracle, which then goes on as if it had never stopped.
+    The oracle is asked for trials that the store holds as well, and told what became of them: so it goes on as if it
+    had never stopped.
     """
-    best, failures = None, []
-    recorded = store.trials()
-    for trial in recorded:
-        if trial.status != "running":
-            replay(oracle, trial)
-            best = better(setup.objective, best, trial)
-            failures += [trial] if trial.status == "failed" else []
-    setup.progress.search_began(setup.objective, recorded, best, *expected_work(oracle, setup.study))
-    over = best is None and len(failures) >= GIVE_UP_AFTER
-    while not over:
-        deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
-        if best and time.monotonic() > deadline:
-            break
-        proposals = ask(oracle)
-        over = not proposals
+    recorded = {trial.number: trial for trial in store.trials()}
+    values = {number: trial.proposed for number, trial in recorded.items()}
+    ended = {number: trial for number, trial in recorded.items() if trial.status != "running"}
+    best = None
+    for trial in ended.values():
+        best = better(setup.objective, best, trial)
+    medians = Medians(store, setup.objective, setup.study.score_epoch) if setup.study.prunes else None
+    setup.progress.search_began(setup.objective, list(ended.values()), best, *expected_work(oracle, setup.study))
+    over = _is_hopeless(ended.values(), best)
+    while not over and (proposals := ask(oracle, values)):
         interrupts.check()
-        for proposal in proposals:
-            store.begin_trial(proposal.number, proposal.proposed)
-        results = run_trials(setup, store, proposals, deadline=deadline, whole=best is not None)
-        for proposal, ended in zip(proposals, results):
-            over |= ended is None
-            if over:  # what comes after a trial that was given up goes too: a continued search leaves out no number
-                store.add_event("time", f"trial {proposal.number} was given up: the time for the search was over")
-                store.drop_trial(proposal.number)
-                continue
-            store.end_trial(proposal.number, **ended)
-            tell(oracle, proposal, ended.get("score"))
-            trial = store.trial(proposal.number)
-            best = better(setup.objective, best, trial)
-            failures += [trial] if trial.status == "failed" else []
-            setup.progress.trial_ended(trial, best)
-        over |= best is None and len(failures) >= GIVE_UP_AFTER
+        waiting = {proposal.number: proposal for proposal in proposals if proposal.number not in ended}
+        if waiting:
+            deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
+            if best and time.monotonic() > deadline:
+                break
+            is_first = best is None
+            for proposal in waiting.values():
+                store.begin_trial(proposal.number, proposal.proposed)
+            for attempt in run_trials(setup, store, list(waiting.values()), medians, deadline=deadline):
+                over |= attempt.cut
+                if attempt.cut and not (is_first and attempt.scores):
+                    continue
+                number = attempt.proposal.number
+                store.end_trial(number, **attempt.ended())
+                trial = ended[number] = store.trial(number)
+                best = better(setup.objective, best, trial)
+                setup.progress.trial_ended(trial, best)
+                del waiting[number]
+                if _is_hopeless(ended.values(), best):
+                    over = True
+                    break
+            for number in waiting:
+                store.add_event("time", f"trial {number} was given up: the search was over")
+                store.drop_trial(number)
+        for proposal in proposals if not over else ():
+            trial = ended[proposal.number]
+            tell(oracle, proposal, None if trial.status == "failed" else trial.score)
+            if medians:
+                medians.learn(trial)
+    if not over and (more := [number for number in recorded if number >= len(oracle.trials)]):
+        raise WorkError(f"trials.db: trial {more[0]} was recorded, but this search ends before it: --overwrite.")
     if best is None:
+        failed = [trial for trial in ended.values() if trial.status == "failed"]
         raise NoTrialSucceeded(
-            f"none of {len(failures)} trials succeeded; the first failed with {failures[0].message}. "
+            f"none of {len(failed)} trials succeeded; the first failed with {failed[0].message}. "
             "Mend the study or its settings, then repeat the command with --overwrite."
         )
     return best
 
 
-def at_once(setup, model):
-    """How many trials to ask for: of small models as many as share a loop well, of others one.
+def _is_hopeless(ended, best):
+    return best is None and sum(trial.status == "failed" for trial in ended) >= GIVE_UP_AFTER
 
-    Later proposals of a Bayesian search are to learn from earlier ones, so it asks for a tenth of all at most;
-    Hyperband for one, since its rounds wait for their scores.
+
+def at_once(setup, model, trials):
+    """How many of so many trials to ask for: of small models enough to fill the loops, of others one.
+
+    Later proposals of a Bayesian search are to learn from earlier ones, so it asks for a tenth of all at most; and
+    a trial can only be given up for the sake of others that ended before it began.
     """
-    search = setup.study.search
-    if isinstance(search, Hyperband) or not setup.trains_together(model):
+    if not setup.trains_together(model):
         return 1
-    most = max(1, TOGETHER // len(setup.places))
-    return max(1, min(most, 16, search.trials // 10)) if isinstance(search, Bayesian) else most
+    most = max(1, AT_ONCE // len(setup.places))
+    if isinstance(setup.study.search, Bayesian):
+        most = min(most, 16, trials // 10)
+    if setup.study.prunes:
+        most = min(most, -(-trials // 4))
+    return max(1, most)
 
 
 def first_settings(setup):

@@ -1,20 +1,22 @@
 """Trials: proposals trained on every fold as often as the study asks, and what to record of each."""
 
+import contextlib
 import gc
 import math
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kerashw.errors import WorkError
-from kerashw.population import Member, suits, train_together
+from kerashw.population import Member, suits, train_in_groups
 from kerashw.seeds import derive
 from kerashw.space import Hyperband
 from kerashw.store import Execution
 from kerashw.study import Study
-from kerashw.training import Diverged, Task, train
+from kerashw.training import Diverged, Task, first_below, train
 from tuning.hypermodel import StudyHyperModel
 
 
@@ -66,48 +68,49 @@ class TooManyParameters(ValueError):
 
 
 @dataclass
-class _Attempt:
-    """One trial while it is being run: what is known of it so far."""
+class Attempt:
+    """One trial while it is being run: what is known of it so far, by (fold, execution)."""
 
     proposal: object
-    began: float = field(default_factory=time.monotonic)
     settings: dict | None = None
     parameters: int | None = None
     together: bool = False
-    scores: dict = field(default_factory=dict)  # by (fold, execution)
-    error: Exception | None = None
-    cut: bool = False
+    scores: dict = field(default_factory=dict)
+    errors: dict = field(default_factory=dict)
+    pruned: dict = field(default_factory=dict)  # why the training was given up
+    seconds: float = 0.0
+    cut: bool = False  # short by the deadline
 
-    def ended(self, seconds):
-        """The fields of the ended trial."""
-        common = dict(parameters=self.parameters, seconds=seconds)
-        if self.error is not None:
-            return dict(status="failed", reason=_reason(self.error), message=_first_line(self.error), **common)
-        scores = [self.scores[place] for place in sorted(self.scores)]
-        return dict(status="completed", score=float(np.mean(scores)), deviation=float(np.std(scores)), **common)
+    def ended(self):
+        """The fields of the ended trial; the first of its trainings that failed or was given up decides."""
+        common = dict(parameters=self.parameters, seconds=self.seconds)
+        last = min((*self.errors, *self.pruned), default=None)
+        if last in self.errors:
+            error = self.errors[last]
+            return dict(status="failed", reason=_reason(error), message=_first_line(error), **common)
+        scores = [self.scores[place] for place in sorted(self.scores) if last is None or place <= last]
+        common.update(score=float(np.mean(scores)), deviation=float(np.std(scores)))
+        if last is not None:
+            return dict(status="pruned", reason="median", message=self.pruned[last], **common)
+        return dict(status="completed", **common)
 
 
-def run_trials(setup, store, proposals, *, deadline=math.inf, whole=True):
-    """The fields of the ended trial for each proposal; None for one the deadline cut short, where `whole` is asked.
+def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
+    """The Attempt of each proposal as it ends. Those that the deadline cut short say so, perhaps without a score.
 
     Small models are trained all together, folds and executions included; the others one after the other.
     """
-    attempts = [_attempt(setup, store, proposal) for proposal in proposals]
-    ready = [attempt for attempt in attempts if attempt.error is None]
-    together = [attempt for attempt in ready if attempt.together]
-    began = time.monotonic()
-    _train_together(setup, store, together, deadline)
-    shared = (time.monotonic() - began) / max(len(together), 1)
-    results = []
+    attempts = [_attempt(setup, store, proposal, medians) for proposal in proposals]
+    if together := [attempt for attempt in attempts if attempt.together]:
+        yield from _train_together(setup, store, together, medians, deadline)
     for attempt in attempts:
-        seconds = shared
-        if attempt.error is None and not attempt.together:
-            began = time.monotonic()
-            _guarded(store, attempt, lambda attempt=attempt: _train_alone(setup, store, attempt, deadline))
-            seconds = time.monotonic() - began
-        results.append(None if attempt.cut and whole else attempt.ended(seconds))
+        if attempt.together:
+            continue
+        if attempt is not attempts[0] and time.monotonic() > deadline:
+            attempt.cut = True
+        _train_alone(setup, store, attempt, medians, deadline)
+        yield attempt
     _forget_models()
-    return results
 
 
 def check_parameters(study, count):
@@ -118,86 +121,97 @@ def check_parameters(study, count):
         )
 
 
-def _attempt(setup, store, proposal):
+def _attempt(setup, store, proposal, medians):
     """A trial that is ready to be trained, or has failed before."""
-    attempt = _Attempt(proposal)
-
-    def prepare():
+    attempt = Attempt(proposal)
+    with _failing(store, attempt, setup.places[0]):
         attempt.settings = setup.settings_of(proposal.proposed)
         model = setup.model_of(attempt.settings)
         attempt.parameters = model.count_params()
         check_parameters(setup.study, attempt.parameters)
         attempt.together = setup.trains_together(model)
         # What an interrupted process had finished is not repeated.
-        attempt.scores = {(done.fold, done.execution): done.score for done in store.executions(proposal.number)}
-
-    _guarded(store, attempt, prepare)
+        for done in store.executions(proposal.number):
+            place = (done.fold, done.execution)
+            attempt.scores[place] = done.score
+            attempt.seconds += done.seconds
+            bars = _bars(attempt, medians, place)
+            history = store.history(proposal.number, *place) if bars else None
+            if bars and (epoch := first_below(history, bars, setup.objective, setup.study.score_epoch)):
+                attempt.pruned[place] = _why_pruned(setup, done.score, epoch, bars)
     return attempt
 
 
-def _guarded(store, attempt, work):
-    """The work is done, or the attempt holds the error: a failed trial does not end the search."""
+@contextlib.contextmanager
+def _failing(store, attempt, place):
+    """An error in the body fails the trial, not the search."""
     try:
-        work()
+        yield
     except WorkError:  # the run's own files, not the trial
         raise
     except Exception as error:  # whatever a builder, Keras or TensorFlow raises
-        _note(store, attempt, error)
+        attempt.errors[place] = error
+        text = "".join(traceback.format_exception(error))
+        store.add_event("failure", f"trial {attempt.proposal.number}\n{text}")
 
 
-def _note(store, attempt, error):
-    attempt.error = error
-    text = "".join(traceback.format_exception(error))
-    store.add_event("failure", f"trial {attempt.proposal.number}\n{text}")
+def _train_together(setup, store, attempts, medians, deadline):
+    """All missing trainings of all attempts in shared loops; each attempt as it ends."""
+    asked = [(attempt, place) for attempt in attempts for place in setup.places]
+    # Members that are done are asked for as well: so the groups are those of a search that was never interrupted.
+    members = [_member(setup, store, attempt, place, medians) for attempt, place in asked]
+    missing = {number for number, (attempt, place) in enumerate(asked) if place not in attempt.scores}
+    waiting = Counter(id(asked[number][0]) for number in missing)
+    yield from (attempt for attempt in attempts if not waiting[id(attempt)])
+    again = []
+    for numbers, results in train_in_groups(
+        setup.study.model, members, setup.task, wanted=missing, objective=setup.objective,
+        score_epoch=setup.study.score_epoch, keep_models=False, keep_last=_is_hyperband(setup), deadline=deadline,
+        report=setup.progress.epochs,
+    ):  # fmt: skip
+        group = [(*asked[number], members[number].seed) for number in numbers if number in missing]
+        if isinstance(results, Exception):
+            own = list({id(attempt): attempt for attempt, *_ in group}.values())
+            if len(own) > 1:  # one of them is at fault: each for itself
+                again += [attempt for attempt in own if attempt not in again]
+                continue
+            results = [results] * len(numbers)
+        results = [result for number, result in zip(numbers, results) if number in missing]
+        _record(setup, store, [(*one, result) for one, result in zip(group, results)], medians)
+        for attempt, *_ in group:
+            waiting[id(attempt)] -= 1
+            if not waiting[id(attempt)]:
+                yield attempt
+    for attempt in again:
+        yield from _train_together(setup, store, [attempt], medians, deadline)
 
 
-def _train_together(setup, store, attempts, deadline):
-    """All missing trainings of all attempts in shared loops."""
-    asked = [(attempt, place, _member(setup, store, attempt, place))
-             for attempt in attempts for place in setup.places if place not in attempt.scores]  # fmt: skip
-    if not asked:
-        return
-    try:
-        results = train_together(
-            setup.study.model, [member for _, _, member in asked], setup.task,
-            objective=setup.objective, score_epoch=setup.study.score_epoch, keep_models=False,
-            keep_last=_is_hyperband(setup), deadline=deadline, report=setup.progress.epochs,
-        )  # fmt: skip
-    except WorkError:  # the run's own files, not the trial
-        raise
-    except Exception as error:
-        if len(attempts) == 1:
-            _note(store, attempts[0], error)
-            return
-        for attempt in attempts:  # one of them is at fault: each for itself
-            _train_together(setup, store, [attempt], deadline)
-        return
-    for (attempt, place, member), trained in zip(asked, results):
-        if isinstance(trained, Exception):
-            _note(store, attempt, trained)
-        elif attempt.error is None:
-            _guarded(store, attempt, lambda: _record(setup, store, attempt, place, member.seed, trained))
-
-
-def _train_alone(setup, store, attempt, deadline):
-    """The missing trainings of one attempt by Keras's fit, each recorded as it ends."""
+def _train_alone(setup, store, attempt, medians, deadline):
+    """The missing trainings of one attempt by Keras's fit, each recorded as it ends; none of one that is over."""
     for place in setup.places:
+        if attempt.pruned or attempt.errors or attempt.cut:
+            return
         if place in attempt.scores:
             continue
-        member = _member(setup, store, attempt, place)
-        trained = train(
-            setup.study.model, attempt.settings, setup.task, train_indices=member.train_indices,
-            validation_indices=member.validation_indices, seed=member.seed, epochs=member.epochs,
-            objective=setup.objective, score_epoch=setup.study.score_epoch, start=member.start,
-            initial_epoch=member.initial_epoch, keep_last=_is_hyperband(setup), deadline=deadline,
-            callbacks=[setup.progress.callback()],
-        )  # fmt: skip
-        _record(setup, store, attempt, place, member.seed, trained)
-        if attempt.cut:
-            return
+        member = _member(setup, store, attempt, place, medians)
+        began = time.monotonic()
+        try:
+            result = train(
+                setup.study.model, attempt.settings, setup.task, train_indices=member.train_indices,
+                validation_indices=member.validation_indices, seed=member.seed, epochs=member.epochs,
+                objective=setup.objective, score_epoch=setup.study.score_epoch, start=member.start,
+                initial_epoch=member.initial_epoch, keep_last=_is_hyperband(setup), deadline=deadline,
+                bars=member.bars, callbacks=[setup.progress.callback()],
+            )  # fmt: skip
+        except WorkError:  # the run's own files, not the trial
+            raise
+        except Exception as error:
+            result = error
+            attempt.seconds += time.monotonic() - began
+        _record(setup, store, [(attempt, place, member.seed, result)], medians)
 
 
-def _member(setup, store, attempt, place):
+def _member(setup, store, attempt, place, medians):
     """One training: its items by the fold, its chance by the trial, fold and execution."""
     proposal, (fold, execution) = attempt.proposal, place
     train_indices, validation_indices = setup.splits[fold]
@@ -205,30 +219,48 @@ def _member(setup, store, attempt, place):
         settings=attempt.settings, train_indices=train_indices, validation_indices=validation_indices,
         # A promoted Hyperband trial goes on with the chance of the trial it comes from.
         seed=derive(setup.seed, "trial", _first_of_line(store, proposal), fold, execution),
-        epochs=proposal.epochs, initial_epoch=proposal.initial_epoch,
+        epochs=proposal.epochs, initial_epoch=proposal.initial_epoch, bars=_bars(attempt, medians, place),
     )  # fmt: skip
     if proposal.parent is None:
         return member
     return replace(member, start=setup.run.load_checkpoint(proposal.parent))
 
 
-def _record(setup, store, attempt, place, seed, trained):
-    """The store knows of a training; one that the deadline cut counts only if its trial is going to."""
-    metrics = trained.at_best()
-    score = metrics[setup.objective]
-    if not np.isfinite(score):
-        raise Diverged(f"{setup.objective} was {score} at epoch {trained.best_epoch}")
-    if trained.last is not None:
-        setup.run.save_checkpoint(attempt.proposal.number, trained.last)
-    # What is no number has no value: R2, for one, where all targets are equal.
-    metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
-    history = {
-        name: [value if np.isfinite(value) else None for value in values] for name, values in trained.history.items()
-    }
-    record = Execution(*place, seed, score, trained.best_epoch, trained.seconds, metrics)
-    store.add_execution(attempt.proposal.number, record, history)
-    attempt.scores[place] = score
-    attempt.cut |= trained.cut
+def _bars(attempt, medians, place):
+    return () if medians is None else medians.bars(place, attempt.settings["epochs"])
+
+
+def _why_pruned(setup, score, epoch, bars):
+    return f"{setup.objective} {score:.5g} by epoch {epoch}, where the median of earlier trials was {dict(bars)[epoch]:.5g}"
+
+
+def _record(setup, store, results, medians):
+    """The attempts and the store know of trainings: (attempt, place, seed, Trained or the exception it raised)."""
+    executions = []
+    for attempt, place, seed, trained in results:
+        with _failing(store, attempt, place):
+            if isinstance(trained, Exception):
+                raise trained
+            metrics = trained.at_best()
+            score = metrics[setup.objective]
+            if not np.isfinite(score):
+                raise Diverged(f"{setup.objective} was {score} at epoch {trained.best_epoch}")
+            if trained.last is not None:
+                setup.run.save_checkpoint(attempt.proposal.number, trained.last)
+            # What is no number has no value: R2, for one, where all targets are equal.
+            metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
+            history = {
+                name: [value if np.isfinite(value) else None for value in values]
+                for name, values in trained.history.items()
+            }
+            record = Execution(*place, seed, score, trained.best_epoch, trained.seconds, metrics)
+            executions.append((attempt.proposal.number, record, history))
+            attempt.scores[place] = score
+            attempt.seconds += trained.seconds
+            attempt.cut |= trained.cut
+            if trained.pruned is not None:
+                attempt.pruned[place] = _why_pruned(setup, score, trained.pruned, _bars(attempt, medians, place))
+    store.add_executions(executions)
 
 
 def _is_hyperband(setup):
