@@ -1,0 +1,110 @@
+"""Weights layer by layer: how they are spread before and after training."""
+
+import numpy as np
+
+from kerashw.figures.style import (
+    BLUE,
+    VERMILION,
+    captioned,
+    counted,
+    legend_below,
+    number,
+    numbers_of,
+    panel_for_each,
+    plain,
+    whole_ticks,
+)
+
+
+def histograms(after, before=None, bins=60):
+    """The numbers of `weight_histograms`: {layer: {"edges", "after", "before", "mean", "std", ...}} from weights.
+
+    `after` and `before` are {layer: array of any shape}; each layer has one range of bins for both.
+
+    >>> counts = histograms({"output": [0.0, 1.0, 1.0]}, bins=2)["output"]
+    >>> counts["edges"].tolist(), counts["after"].tolist(), counts["mean"]
+    ([0.0, 0.5, 1.0], [1, 2], 0.6666666666666666)
+    """
+    layers = {}
+    for name, weights in after.items():
+        now = numbers_of(weights).ravel()
+        then = numbers_of(before[name]).ravel() if before and name in before else None
+        known = np.concatenate([part[np.isfinite(part)] for part in (now, then) if part is not None])
+        edges = _edges(known, bins)
+        layers[name] = {"edges": edges, **_spread(now, edges)}
+        if then is not None:
+            layers[name] |= {f"before_{key}": value for key, value in _spread(then, edges).items()}
+            layers[name]["before"] = layers[name].pop("before_after")
+    return layers
+
+
+def weight_histograms(*, layers, title="Weights before and after training"):
+    """A panel for each layer with the histogram of its weights, from `histograms`: after filled, before as a line.
+
+    >>> weight_histograms(layers=histograms({"output": [0.0, 1.0]}, {"output": [0.4, 0.6]})).caption
+    'The weights of output changed most: their standard deviation went from 0.1 to 0.5.'
+    """
+    figure, axes = panel_for_each(len(layers), title=title, columns=3, panel_height=2.6)
+    for ax, (name, layer) in zip(axes, layers.items()):
+        edges = numbers_of(layer["edges"])
+        after = numbers_of(layer["after"])
+        ax.stairs(after, edges, fill=True, color=BLUE, alpha=0.55, label="after training")
+        if "before" in layer:
+            ax.stairs(numbers_of(layer["before"]), edges, color=VERMILION, linewidth=1.4, label="before training")
+        count = int(after.sum()) + layer.get("not_finite", 0)
+        ax.set_title(f"{plain(name)} ({counted(count, 'weight')})", fontsize=10.5)
+        ax.set(xlabel="weight", ylabel="number of weights")
+        ax.locator_params(axis="x", nbins=5)
+        ax.set_ylim(bottom=0)
+        whole_ticks(ax.yaxis)
+    legend_below(figure)
+    return captioned(figure, *_sentences(layers))
+
+
+def _edges(known, bins):
+    """Edges of the bins; equal weights get a bin of their own in the middle."""
+    if known.size == 0:
+        return np.linspace(-1.0, 1.0, bins + 1)
+    low, high = known.min(), known.max()
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        room = 0.5 * abs(low) or 0.5
+        low, high = low - room, high + room
+    return np.linspace(low, high, bins + 1)
+
+
+def _spread(values, edges):
+    known = values[np.isfinite(values)]
+    return {
+        "after": np.histogram(known, edges)[0],
+        "mean": float(known.mean()) if known.size else None,
+        "std": float(known.std()) if known.size else None,
+        "not_finite": int(values.size - known.size),
+    }
+
+
+def _sentences(layers):
+    if not layers:
+        return ["There are no weights."]
+    sentences, moved = [], {}
+    for name, layer in layers.items():
+        now, then = layer.get("std"), layer.get("before_std")
+        if now is not None and then is not None:
+            moved[name] = abs(now - then) / max(now, then, 1e-30)
+        if now is not None and now <= 1e-9 * abs(layer["mean"]) or now == 0:
+            sentences.append(f"All weights of {name} are equal, {number(layer['mean'])}.")
+        if layer.get("not_finite"):
+            sentences.append(f"{counted(layer['not_finite'], 'weight')} of {name} not finite.")
+    if moved and max(moved.values()) > 0:
+        most = max(moved, key=moved.get)
+        then, now = number(layers[most]["before_std"]), number(layers[most]["std"])
+        sentences.insert(
+            0, f"The weights of {most} changed most: their standard deviation went from {then} to {now}."
+        )
+    elif moved:
+        sentences.insert(0, "No layer's weights changed their spread.")
+    elif any(layer.get("std") for layer in layers.values()):
+        widest = max(layers, key=lambda name: layers[name].get("std") or 0)
+        sentences.insert(
+            0, f"The weights of {widest} are spread most, with a standard deviation of {number(layers[widest]['std'])}."
+        )
+    return sentences
