@@ -108,7 +108,8 @@ def to_png(figure):
     from PIL import Image, PngImagePlugin
 
     about = PngImagePlugin.PngInfo()
-    for key, text in (("Title", _title(figure)), ("Description", getattr(figure, "caption", "")), ("Software", "kerashw")):
+    texts = {"Title": _title(figure), "Description": getattr(figure, "caption", ""), "Software": "kerashw"}
+    for key, text in texts.items():
         about.add_itxt(key, text)
     dots = DOTS_PER_INCH
     while True:
@@ -134,7 +135,7 @@ def _saved(image, about, dots):
     import io
 
     content = io.BytesIO()
-    image.save(content, format="png", optimize=True, pnginfo=about, dpi=(dots, dots))
+    image.save(content, format="png", pnginfo=about, dpi=(dots, dots))
     return content.getvalue()
 
 
@@ -152,8 +153,15 @@ def _add_footer(figure, text):
     band = 0.17 + 0.17 * len(lines)  # inches
     figure.set_size_inches(width, height + band)
     share = band / (height + band)
-    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))
-    figure.text(0.5, share / 2, "\n".join(lines), ha="center", va="center", color="white", fontweight="bold", fontsize=10)
+    taken = share
+    for legend in figure.legends:  # the layout knows them at the edge of the figure only, so they are placed here
+        figure.draw_without_rendering()
+        taken += (legend.get_window_extent().height / figure.dpi + 0.1) / (height + band)
+        legend.set_bbox_to_anchor((0, share, 1, 1 - share), transform=figure.transFigure)
+    figure.get_layout_engine().set(rect=(0, taken, 1, 1 - taken))
+    figure.text(
+        0.5, share / 2, "\n".join(lines), ha="center", va="center", color="white", fontweight="bold", fontsize=10
+    )
     from matplotlib.patches import Rectangle
 
     figure.add_artist(Rectangle((0, 0), 1, share, transform=figure.transFigure, facecolor="#8B0000", zorder=-1))

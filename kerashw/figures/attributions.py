@@ -23,8 +23,10 @@ def attributions(*, images, maps, labels, title="What the answers hang on"):
     pictures = pixels(images)[:ROWS_AT_MOST]
     rows, columns = len(pictures), 1 + len(tables)
     ratio = pictures.shape[1] / pictures.shape[2]
-    side = min(1.7, 8.0 / columns)
-    figure, axes = panels(rows, columns, title=title, height=1.5 + rows * (side * ratio + 0.12))
+    side = min(1.6, 8.0 / columns)  # inches
+    figure, axes = panels(
+        rows, columns, title=title, height=1.1 + rows * (side * ratio + 0.05), width=max(5.0, 1.0 + columns * side)
+    )
     signed = {method: bool((values[np.isfinite(values)] < 0).any()) for method, values in tables.items()}
     for place, (row, picture) in enumerate(zip(axes, pictures)):
         _show(row[0], picture)
@@ -45,7 +47,7 @@ def attributions(*, images, maps, labels, title="What the answers hang on"):
         bar.ax.tick_params(labelsize=8)
         bar.set_label("share of the largest", fontsize=8)
     told = [_spread(method, values) for method, values in tables.items()]
-    return captioned(figure, *told, "Each map is divided by its own largest value." if tables else "")
+    return captioned(figure, *told, "Each map is divided by its own largest value." if tables else "There are no maps.")
 
 
 def _show(ax, picture):

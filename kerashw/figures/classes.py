@@ -42,7 +42,7 @@ def confusion_matrix(*, counts, classes, title="Confusion matrix"):
     norm, cmap = PowerNorm(0.5, 0, 1), "Blues"
     ax.imshow(rates, norm=norm, cmap=cmap)
     if count <= WRITTEN_UP_TO:
-        size = float(np.clip(100 * side / count / 10, 4.5, 9))
+        size = float(np.clip(12.5 * side / count, 4.5, 9))
         for (row, column), times in np.ndenumerate(counts):
             if times:
                 ink = "white" if rates[row, column] > 0.4 else "black"
@@ -84,7 +84,8 @@ def class_scores(*, classes, precision, recall, f1=None, support=None, title="Pr
     looks = {"precision": ("o", BLUE), "recall": ("D", VERMILION), "F1": ("|", "black")}
     for name, values in scores.items():
         marker, color = looks[name]
-        ax.scatter(values[order], places, marker=marker, color=color, s=90 if marker == "|" else 42, label=name, zorder=2)
+        size = 90 if marker == "|" else 42
+        ax.scatter(values[order], places, marker=marker, color=color, s=size, label=name, zorder=2)
     names = [plain(classes[place]) for place in order]
     if support is not None:
         names = [f"{name} ({number(support[place])})" for name, place in zip(names, order)]

@@ -11,6 +11,7 @@ from kerashw.figures.style import (
     VERMILION,
     captioned,
     legend_below,
+    log_axis,
     number,
     panel_for_each,
     panels,
@@ -40,7 +41,9 @@ def learning_curves(
     for ax, metric in zip(axes, metrics):
         both = {key: tables[key] for key in (metric, f"val_{metric}") if key in tables}
         for key, runs in both.items():
-            label, color, dash = ("validation", VERMILION, DASHES[1]) if key != metric else ("training", BLUE, "-")
+            # Dashes would drown in the noise of a long curve.
+            dash = DASHES[1] if key != metric and len(epochs) <= 200 else "-"
+            label, color = ("validation", VERMILION) if key != metric else ("training", BLUE)
             draw_runs(ax, epochs[: runs.shape[1]], runs, band=band, color=color, label=label, linestyle=dash)
         _axes_of_epochs(ax, plain(metric), both.values())
         if best is not None:
@@ -58,7 +61,7 @@ def arms(*, arms, metric, published=None, direction="min", band="range", x_label
     `published` has a list over epochs, or one number, under the name of its arm or of its own.
 
     >>> arms(arms={"sgd": [3.0, 2.0], "adam": [2.0, 1.0]}, metric="val_loss").caption
-    'adam ends lowest with a val_loss of 1, sgd follows with 2.'
+    'adam ends lowest, with val_loss 1; sgd follows with 2.'
     """
     tables = {name: runs_of(values) for name, values in arms.items()}
     stated = {name: runs_of(values) for name, values in (published or {}).items()}
@@ -113,7 +116,7 @@ def _place_of_best(tables, epochs, monitor, best_epoch, direction):
 def _axes_of_epochs(ax, metric, tables, x_label="epoch"):
     log = wants_log(*tables)
     if log:
-        ax.set_yscale("log")
+        log_axis(ax, "y", *ax.get_ylim())
     ax.set(xlabel=x_label, ylabel=f"{metric} (log scale)" if log else metric)
     whole_ticks(ax.xaxis)
 
@@ -157,15 +160,12 @@ def _order_sentence(tables, metric, direction):
     bad = [name for name in last if name not in known]
     sentences = [f"{', '.join(bad)} {'has' if len(bad) == 1 else 'have'} no finite {metric}."] if bad else []
     if known:
-        how = "highest" if direction == "max" else "lowest"
-        text = f"{known[0]} ends {how} with a {metric} of {number(last[known[0]])}" if len(known) > 1 else (
-            f"{known[0]} ends with a {metric} of {number(last[known[0]])}")  # fmt: skip
-        if len(known) > 1:
-            text += f", {known[1]} follows with {number(last[known[1]])}"
-        if len(known) > 2:
-            text += f"; the last is {known[-1]} with {number(last[known[-1]])}"
-        sentences.insert(0, text + ".")
-    return " ".join(sentences)
+        place = "" if len(known) == 1 else " highest," if direction == "max" else " lowest,"
+        parts = [f"{known[0]} ends{place} with {metric} {number(last[known[0]])}"]
+        parts += [f"{known[1]} follows with {number(last[known[1]])}"] if len(known) > 1 else []
+        parts += [f"the last is {known[-1]} with {number(last[known[-1]])}"] if len(known) > 2 else []
+        sentences.insert(0, "; ".join(parts) + ".")
+    return " ".join(sentences) or "There are no arms."
 
 
 def _published_sentence(tables, stated):

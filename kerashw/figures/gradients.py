@@ -29,7 +29,7 @@ def gradient_check(*, n, differences, title="Gradient check"):
             least = int(np.nanargmin(visible))
             ax.plot(
                 n[least], visible[least], marker="o", markersize=14, markerfacecolor="none", markeredgecolor=color,
-                markeredgewidth=1.5, linestyle="none", label=f"smallest in {plain(name)}",
+                markeredgewidth=1.5, linestyle="none", label="smallest",
             )  # fmt: skip
         sentences.append(_reading(name, n, values, visible))
     ax.set(xlabel="N (the step is 1/N; log scale)", ylabel="largest absolute difference (log scale)")

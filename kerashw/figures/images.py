@@ -18,7 +18,7 @@ def sample_items(*, images, labels, title="Sample items"):
     kinds = {}
     for tile in tiles:
         kinds[tile.words] = kinds.get(tile.words, 0) + 1
-    figure = sheet(tiles, title=title, columns=_columns(len(tiles)))
+    figure = sheet(tiles, title=title, columns=_columns(tiles))
     told = ", ".join(f"{count} {label}" for label, count in kinds.items())
     cut = f" The first {AT_MOST} of {len(images):,} are shown." if len(images) > AT_MOST else ""
     return captioned(figure, f"{counted(len(tiles), 'item')} with their labels: {told}.{cut}")
@@ -44,26 +44,27 @@ def augmented_samples(*, originals, augmented, labels=(), title="Augmentation"):
     apart = [np.abs(np.asarray(some, float) - original).mean() for original, some in zip(first, drawn) if len(some)]
     which = "An original, left," if len(first) == 1 else f"{len(first)} originals, left,"
     told = f"{which} and {counted(draws, 'draw')} of the augmentation{'' if len(first) == 1 else ' for each'}."
-    return captioned(figure, told, f"A draw differs from it by {np.mean(apart):.1f} of 255 on average." if apart else "")
+    distance = f"A draw differs from it by {np.mean(apart):.1f} of 255 on average." if apart else ""
+    return captioned(figure, told, distance)
 
 
 def predictions(*, images, predicted, actual, confidence=None, title="Predictions"):
     """Items with what was predicted; a wrong one has a cross, a thick frame and the actual label.
 
     >>> predictions(images=[[[0, 255]], [[255, 0]]], predicted=["7", "1"], actual=["7", "7"]).caption
-    '1 of 2 predictions is right; framed: the wrong ones, with the actual label in brackets.'
+    '1 of 2 predictions is right; framed: the wrong ones, with the actual label below.'
     """
     predicted, actual = list(map(str, predicted)), list(map(str, actual))
     right = [guess == truth for guess, truth in zip(predicted, actual)]
     sure = _percent(confidence, len(predicted))
     tiles = [
-        Tile(image, f"✓ {guess}{how}" if good else f"✗ {guess}{how}\n(is {truth})", marked=not good)
+        Tile(image, f"✓ {guess}{how}" if good else f"✗ {guess}{how}\nis {truth}", marked=not good)
         for image, guess, truth, good, how in zip(pixels(images), predicted, actual, right, sure)
     ][:AT_MOST]
     right = right[: len(tiles)]
-    figure = sheet(tiles, title=title, columns=_columns(len(tiles)))
+    figure = sheet(tiles, title=title, columns=_columns(tiles))
     told = f"{sum(right)} of {counted(len(right), 'prediction')} {'is' if sum(right) == 1 else 'are'} right"
-    framed = "" if all(right) else "; framed: the wrong ones, with the actual label in brackets"
+    framed = "" if all(right) else "; framed: the wrong ones, with the actual label below"
     return captioned(figure, f"{told}{framed}.")
 
 
@@ -75,12 +76,12 @@ def worst_errors(*, images, predicted, actual, confidence, title="The worst erro
     """
     sure = numbers_of(confidence)
     tiles = [
-        Tile(image, f"{guess}, {100 * share:.0f} %\nis {truth}")
+        Tile(image, f"{guess}, {100 * share:.0f}\N{NO-BREAK SPACE}%\nis {truth}")
         for image, guess, truth, share in zip(pixels(images), predicted, actual, sure)
     ][:AT_MOST]
     if not tiles:
         return captioned(sheet([], title=title, columns=1), "There are no wrong answers.")
-    figure = sheet(tiles, title=title, columns=_columns(len(tiles)))
+    figure = sheet(tiles, title=title, columns=_columns(tiles))
     sure = sure[: len(tiles)]
     pairs = [(str(truth), str(guess)) for truth, guess in zip(actual, predicted)][: len(tiles)]
     truth, guess = max(pairs, key=pairs.count)
@@ -92,11 +93,13 @@ def worst_errors(*, images, predicted, actual, confidence, title="The worst erro
     )  # fmt: skip
 
 
-def _columns(count):
-    return min(columns_for(count), 10)
+def _columns(tiles):
+    """At most ten columns, eight where the words below an item are long."""
+    longest = max((len(line) for tile in tiles for line in tile.words.split("\n")), default=0)
+    return columns_for(len(tiles), most=10 if longest <= 12 else 8)
 
 
 def _percent(confidence, count):
     if confidence is None:
         return [""] * count
-    return [f" {100 * share:.0f} %" if np.isfinite(share) else "" for share in numbers_of(confidence)]
+    return [f" {100 * share:.0f}\N{NO-BREAK SPACE}%" if np.isfinite(share) else "" for share in numbers_of(confidence)]

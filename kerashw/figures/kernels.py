@@ -66,7 +66,7 @@ def feature_maps(*, image, maps, layer, title=None):
     tall, wide, count = maps.shape
     shown = min(count, MAPS_AT_MOST)
     tiles = maps[..., :shown].transpose(2, 0, 1)
-    columns = min(columns_for(shown), 12)
+    columns = columns_for(shown, most=12)
     norm = scale(tiles, symmetric=False)
     figure, ax, color_bar = _picture(
         title or f"Feature maps of {layer}", shown, columns, tall / wide, norm, SEQUENTIAL, "activation", beside=True

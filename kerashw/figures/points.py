@@ -55,7 +55,7 @@ def fit(*, points, x, curves, band="range", x_label="x", y_label="y", title="The
     ax.set(xlabel=plain(x_label), ylabel=plain(y_label))
     _leave_out_far_bands(ax, points, tables, band)
     legend_below(figure)
-    misses = []
+    misses = ["There is no curve."]
     if tables:
         last = list(tables)[-1]
         misses = [_miss(last, x[order], middle(tables[last]), name, some) for name, some in points.items()]

@@ -2,12 +2,23 @@
 
 import numpy as np
 
-from kerashw.figures.style import BLACK, captioned, counted, legend_below, number, numbers_of, panels, plain, whole_ticks
+from kerashw.figures.style import (
+    BLACK,
+    captioned,
+    counted,
+    legend_below,
+    log_axis,
+    number,
+    numbers_of,
+    panels,
+    plain,
+    whole_ticks,
+)
 from kerashw.figures.trials import STATUSES, best_of, check, failures_sentence, outside_sentence, scores_of, view
 
 
 def search_history(*, trials, metric, direction="min", title="The search, trial by trial"):
-    """The score of every trial, the best so far as a line; failed, pruned and running trials marked at the bottom.
+    """The score of every trial, the best so far as a line; trials without one are marked where bad scores are.
 
     >>> trials = [dict(number=n, score=s, status="completed") for n, s in enumerate([0.4, 0.2, 0.3])]
     >>> search_history(trials=trials, metric="val_mse").caption
@@ -20,11 +31,13 @@ def search_history(*, trials, metric, direction="min", title="The search, trial 
     ax = axes[0, 0]
     kind, low, high = view(scores)
     if kind == "log":
-        ax.set_yscale("log")
+        log_axis(ax, "y", low, high)
     ax.set_ylim(low, high)
     inside = (scores >= low) & (scores <= high)
     color, marker, _ = STATUSES["completed"]
-    ax.scatter(numbers[inside], scores[inside], s=24, color=color, marker=marker, alpha=0.7, linewidths=0, label="completed")
+    ax.scatter(
+        numbers[inside], scores[inside], s=24, color=color, marker=marker, alpha=0.7, linewidths=0, label="completed"
+    )
     for beyond, edge, arrow in ((scores < low, low, "v"), (scores > high, high, "^")):
         if beyond.any():
             ax.scatter(numbers[beyond], np.full(beyond.sum(), edge), s=40, marker=arrow, facecolors="none",
@@ -33,13 +46,16 @@ def search_history(*, trials, metric, direction="min", title="The search, trial 
         color, marker, _ = STATUSES[status]
         those = np.array([trial.get("status") == status for trial in trials], dtype=bool)
         if those.any():
-            ax.scatter(numbers[those], np.full(those.sum(), 0.03), s=34, color=color, marker=marker, label=status,
+            height = np.full(those.sum(), 0.03 if direction == "max" else 0.97)  # of the axis: where bad scores are
+            ax.scatter(numbers[those], height, s=34, color=color, marker=marker, label=f"{status} (no score)",
                        transform=ax.get_xaxis_transform(), zorder=3)  # fmt: skip
     so_far = _best_so_far(scores, direction)
     ax.step(numbers, so_far, where="post", color=BLACK, linewidth=1.4, label="best so far")
     best = best_of(scores, direction)
     if best is not None:
-        ax.plot(numbers[best], scores[best], marker="*", markersize=15, color=BLACK, linestyle="none", label="best trial")
+        ax.plot(
+            numbers[best], scores[best], marker="*", markersize=15, color=BLACK, linestyle="none", label="best trial"
+        )
     ax.set(xlabel="trial", ylabel=f"{plain(metric)} (log scale)" if kind == "log" else plain(metric))
     whole_ticks(ax.xaxis)
     legend_below(figure)
@@ -63,7 +79,7 @@ def timeline(*, trials, title="When the trials ran"):
     last = float(ends[known].max()) if known.any() else 0.0
     unit, name = next(((size, name) for size, name in ((3600, "hours"), (60, "minutes")) if last >= 2 * size),
                       (1, "seconds"))  # fmt: skip
-    figure, axes = panels(1, 1, title=title, height=float(np.clip(1.8 + 0.16 * len(trials), 2.6, 8)))
+    figure, axes = panels(1, 1, title=title, height=float(np.clip(1.8 + 0.09 * len(trials), 2.6, 7)))
     ax = axes[0, 0]
     for status, (color, _, hatch) in STATUSES.items():
         those = [place for place in np.flatnonzero(known) if trials[place].get("status") == status]
@@ -85,9 +101,9 @@ def timeline(*, trials, title="When the trials ran"):
 
 
 def _best_so_far(scores, direction):
-    running = np.maximum if direction == "max" else np.minimum
-    return running.accumulate(np.where(np.isfinite(scores), scores, -np.inf if direction == "max" else np.inf)) if len(
-        scores) and not np.isfinite(scores).all() else running.accumulate(scores)  # fmt: skip
+    """The best score up to each trial, NaN before the first."""
+    better = np.fmax if direction == "max" else np.fmin  # these pass over NaN
+    return better.accumulate(scores) if len(scores) else scores
 
 
 def _took(trials, begins, ends, known):

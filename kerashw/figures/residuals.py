@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from kerashw.figures.style import BLUE, GREY, VERMILION, captioned, counted, number, numbers_of, panels, plain, whole_ticks
+from kerashw.figures.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    captioned,
+    counted,
+    number,
+    numbers_of,
+    panels,
+    plain,
+    whole_ticks,
+)
 
 
 def residuals(*, predicted, actual, unit="", title="Residuals"):

@@ -12,6 +12,7 @@ from kerashw.figures.style import (
     captioned,
     counted,
     legend_below,
+    log_axis,
     number,
     numbers_of,
     panel_for_each,
@@ -42,29 +43,30 @@ def slices(*, trials, metric, scales=None, direction="min", title="The score aga
     """
     scores = scores_of(trials)
     names = setting_names(trials)
-    figure, axes = panel_for_each(len(names), title=title, columns=min(4, max(1, len(names))), panel_height=2.7,
-                                  sharey=True)  # fmt: skip
+    figure, axes = panel_for_each(len(names), title=title, columns=4, panel_height=2.7, sharey=True)
     kind, low, high = view(scores)
     best = best_of(scores, direction)
     known = np.isfinite(scores)
     drawn = np.clip(scores, low, high)
     numbers = numbers_of([trial["number"] for trial in trials])
-    for place, (ax, name) in enumerate(zip(axes, names)):
+    for ax, name in zip(axes, names):
         scale = scale_of(trials, name, (scales or {}).get(name))
         # Trials of one category are spread a little, by the golden ratio, so that none hides another.
-        spread = 0.4 * ((numbers * 0.618034) % 1 - 0.5) if scale.kind == "category" else 0.0
+        is_spread = scale.kind == "category" and known.sum() > 1
+        spread = 0.4 * ((numbers * 0.618034) % 1 - 0.5) if is_spread else 0.0
         x = scale.positions + spread
         ax.scatter(x[known], drawn[known], s=20, color=BLUE, alpha=0.6, linewidths=0, label="completed trial")
         if best is not None:
-            ax.plot(x[best], drawn[best], marker="*", markersize=14, color=BLACK, linestyle="none", label="best trial")
+            ax.plot(x[best], drawn[best], marker="*", markersize=14, color=BLACK, linestyle="none", label="best trial",
+                    clip_on=False)  # fmt: skip
         if kind == "log":
-            ax.set_yscale("log")
+            log_axis(ax, "y", low, high)
         ax.set_ylim(low, high)
         draw_axis(ax, scale)
         ax.set_xlabel(plain(scale.label), fontsize=9.5)
         if scale.kind == "linear":
             ax.locator_params(axis="x", nbins=4)
-        if place % min(4, len(names)) == 0:
+        if ax.get_subplotspec().is_first_col():
             ax.set_ylabel(f"{plain(metric)}{' (log scale)' if kind == 'log' else ''}")
     legend_below(figure)
     return captioned(figure, _best_settings(trials, scores, best, metric), failures_sentence(trials),
@@ -88,7 +90,8 @@ def importance(*, settings, shares, spreads, note="", title="How much each setti
             continue
         ax.barh(place, 100 * share, height=0.62, color=BLUE, alpha=0.75)
         reach = 100 * spread if np.isfinite(spread) else 0.0
-        ax.errorbar(100 * share, place, xerr=[[min(reach, 100 * share)], [reach]], color=BLACK, capsize=3, linewidth=1.2)
+        reaches = [[min(reach, 100 * share)], [reach]]
+        ax.errorbar(100 * share, place, xerr=reaches, color=BLACK, capsize=3, linewidth=1.2)
         ax.text(100 * share + reach + 1.5, place, f"{100 * share:.0f} %", va="center", fontsize=9)
     ax.set_yticks(range(len(settings)), [plain(settings[which]) for which in order])
     ax.set_ylim(max(len(settings), 1) - 0.5, -0.5)
@@ -129,21 +132,19 @@ def parallel_coordinates(
     best = best_of(scores, direction)
     norm = (LogNorm if kind == "log" else Normalize)(low, high)
     # Dark is good in both directions.
-    mappable = ScalarMappable(norm, "cividis" if direction == "min" else "cividis_r")
+    colors = ScalarMappable(norm, "cividis" if direction == "min" else "cividis_r")
     x = np.arange(len(spans))
     for place in sorted(known, key=lambda place: scores[place], reverse=direction == "min"):
         if place != best:
-            ax.plot(x, heights[:, place], color=mappable.to_rgba(clipped[place]), linewidth=1.1, alpha=0.75)
+            ax.plot(x, heights[:, place], color=colors.to_rgba(clipped[place]), linewidth=1.1)
     if best is not None:
         ax.plot(x, heights[:, best], color=VERMILION, linewidth=3, marker="o", label="best trial", zorder=3)
     _draw_columns(ax, columns, spans, metric, kind)
-    bar = figure.colorbar(mappable, ax=ax, pad=0.07, aspect=30, label=plain(metric))
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8)
     legend_below(figure)
     order = ", ".join([*names, metric])
     return captioned(
         figure, f"{counted(len(known), 'completed trial')}, from left to right: {order}.",
+        "The darker a line, the better its score." if len(known) > 1 else "",
         _best_settings(trials, scores, best, metric), failures_sentence(trials), outside_sentence(scores, low, high),
     )  # fmt: skip
 
@@ -197,6 +198,7 @@ def _draw_columns(ax, columns, spans, metric, kind):
 def _marks(kind, low, high, names):
     """(height, text) of the marks of an axis: its categories, or five values from end to end."""
     if kind == "category":
-        return [((place + 0.5) / len(names), name if len(name) <= 12 else f"{name[:11]}…") for place, name in enumerate(names)]
+        short = [name if len(name) <= 12 else f"{name[:11]}…" for name in names]
+        return [((place + 0.5) / len(names), name) for place, name in enumerate(short)]
     values = np.geomspace(low, high, 5) if kind == "log" else np.linspace(low, high, 5)
     return list(zip(np.linspace(0, 1, 5), (f"{value:.3g}" for value in values)))

@@ -11,7 +11,7 @@ from kerashw.errors import UsageError
 from kerashw.figures.style import BLACK, VERMILION, WIDTH, bare, panels, plain
 
 LINE = 0.155  # inches: the height of a line of text at 8.5 points
-CHARACTER = 0.078  # inches: the width of a character at 8.5 points, generously
+CHARACTER = 0.069  # inches: the width of a character at 8.5 points
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,10 @@ def sheet(tiles, *, title, columns, side=1.2, headings=(), row_names=()):
     rows = max(1, math.ceil(len(tiles) / columns))
     margin = CHARACTER * max((len(name) for name in row_names), default=0) + (0.15 if row_names else 0)
     side = min(side, (WIDTH - 0.3 - margin) / columns)
-    per_line = max(6, int(0.94 * side / CHARACTER))
-    words = [_wrapped(tile.words, per_line) for tile in tiles]
+    per_line = max(6, int(0.98 * side / CHARACTER))
+    longest = max((len(word) for tile in tiles for word in tile.words.split()), default=0)
+    size = float(np.clip(8.5 * per_line / max(longest, 1), 6, 8.5))  # points; smaller only for a long word
+    words = [_wrapped(tile.words, int(per_line * 8.5 / size)) for tile in tiles]
     lines = max((text.count("\n") + 1 for text in words if text), default=0)
     top = _wrapped_all(headings, per_line)
     above = LINE * max((text.count("\n") + 1 for text in top), default=0)
@@ -63,16 +65,16 @@ def sheet(tiles, *, title, columns, side=1.2, headings=(), row_names=()):
     bare(ax)
     # One unit of the axes is one inch, so that words have their place; wide sheets stay in the middle.
     across = columns * side + margin
-    ax.set(xlim=((across - WIDTH + 0.1) / 2, (across + WIDTH - 0.1) / 2), ylim=(height, 0), aspect="equal")
     for place, (tile, text) in enumerate(zip(tiles, words)):
         row, column = divmod(place, columns)
         left, upper = margin + (column + 0.04) * side, above + row * step + 0.04
-        _draw_tile(ax, tile, text, left, upper, 0.92 * side, tall)
+        _draw_tile(ax, tile, text, size, left, upper, 0.92 * side, tall)
     for column, text in enumerate(top):
         ax.text(margin + (column + 0.5) * side, above - 0.02, text, ha="center", va="bottom", fontsize=8.5,
                 fontweight="bold")  # fmt: skip
     for row, text in enumerate(row_names):
         ax.text(margin - 0.08, above + row * step + tall / 2, plain(text), ha="right", va="center", fontsize=8.5)
+    ax.set(xlim=((across - WIDTH + 0.1) / 2, (across + WIDTH - 0.1) / 2), ylim=(height, 0), aspect="equal")
     return figure
 
 
@@ -100,14 +102,14 @@ def mosaic(ax, tiles, *, norm, cmap, columns, names=(), fontsize=7.5):
     return image if count else None
 
 
-def columns_for(count):
+def columns_for(count, most=16):
     """How many columns make a sheet of `count` tiles about twice as wide as high, without a hole if possible.
 
     >>> [columns_for(count) for count in (6, 10, 16, 32, 64)]
     [6, 5, 8, 8, 16]
     """
-    wide = math.ceil(math.sqrt(2 * max(count, 1)))
-    return next((columns for columns in range(wide, wide + 5) if count % columns == 0), wide)
+    wide = min(math.ceil(math.sqrt(2 * max(count, 1))), most)
+    return next((columns for columns in range(wide, min(wide + 4, most) + 1) if count % columns == 0), wide)
 
 
 def scale(values, *, symmetric):
@@ -121,15 +123,15 @@ def scale(values, *, symmetric):
     return Normalize(low, high if high > low else low + 1.0)
 
 
-def _draw_tile(ax, tile, text, left, upper, wide, tall):
+def _draw_tile(ax, tile, text, size, left, upper, wide, tall):
     image = np.asarray(tile.image)
     look = dict(cmap="gray", vmin=0, vmax=255) if image.ndim == 2 else {}
     ax.imshow(image, interpolation="nearest", extent=(left, left + wide, upper + tall, upper), aspect="auto", **look)
     color, stroke = (VERMILION, 2.5) if tile.marked else ("#999999", 0.6)
     ax.add_patch(_frame(left, upper, wide, tall, color, stroke))
-    if text:
+    for line, words in enumerate(text.split("\n")):  # line by line, so that all tiles of a row have one baseline
         ax.text(
-            left + wide / 2, upper + tall + 0.05, text, ha="center", va="top", fontsize=8.5, linespacing=1.05,
+            left + wide / 2, upper + tall + 0.145 + line * 0.138, words, ha="center", va="baseline", fontsize=size,
             color=VERMILION if tile.marked else BLACK, fontweight="bold" if tile.marked else "normal",
         )  # fmt: skip
 

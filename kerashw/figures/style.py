@@ -43,8 +43,8 @@ def panels(rows, columns, *, title, height, width=WIDTH, **options):
 
 def panel_for_each(count, *, title, columns=4, panel_height=2.3, **options):
     """A Figure and a list of `count` Axes in rows of at most `columns`."""
-    columns = max(1, min(columns, count))
     rows = max(1, math.ceil(count / columns))
+    columns = max(1, math.ceil(count / rows))  # four panels stand two by two rather than three and one
     height = max(rows * panel_height, 2.8) + 0.8
     figure, axes = panels(rows, columns, title=title, height=height, **options)
     for ax in axes.flat[count:]:
@@ -163,9 +163,30 @@ def wants_log(*values):
     return bool(flat.size and flat.min() > 0 and flat.max() > LOG_ABOVE * flat.min())
 
 
+def log_axis(ax, which, low, high):
+    """A logarithmic axis that is labelled well between `low` and `high`: at 1, 2 and 5 where powers of ten are few.
+
+    >>> _, axes = panels(1, 1, title="", height=2)
+    >>> log_axis(axes[0, 0], "y", 0.2, 6)
+    >>> [label.get_text() for label in axes[0, 0].get_yticklabels()]
+    ['0.2', '0.5', '1', '2', '5']
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    getattr(ax, f"set_{which}scale")("log")
+    if not 0 < low < high or high / low > 1e4:
+        return
+    axis = getattr(ax, f"{which}axis")
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    places = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    axis.set_major_locator(FixedLocator([place for place in places if low / 1.02 <= place <= high * 1.02]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_minor_locator(NullLocator())
+
+
 def whole_ticks(axis):
     """Ticks at whole numbers only, with thousands parted: epochs, trials, counts."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -12,7 +12,7 @@ ROW = 0.215  # inches
 
 
 def grid_table(*, trials, metric, direction="min", title="All combinations"):
-    """A row for each trial, the best first, then the failed ones with their reason.
+    r"""A row for each trial, the best first, then the failed ones with their reason.
 
     A trial needs "scores" (one for each fold), "score" (their mean) and "deviation" beside its settings. A table of
     more than 30 rows shows the best and up to five failed ones, and says so; settings that are the same in all rows
@@ -22,8 +22,10 @@ def grid_table(*, trials, metric, direction="min", title="All combinations"):
     ...                status="completed"),
     ...           dict(number=1, settings={"rate": 9.0, "l2": 0}, scores=[], score=None, status="failed",
     ...                reason="diverged")]
-    >>> grid_table(trials=trials, metric="val_r2", direction="max").caption
-    'The best of 2 combinations has a mean val_r2 of 0.6: rate 0.1. The same in all: l2 0. 1 trial failed (diverged: 1).'
+    >>> print(grid_table(trials=trials, metric="val_r2", direction="max").caption.replace(". ", ".\n"))
+    The best of 2 combinations has a mean val_r2 of 0.6: rate 0.1.
+    The same in all: l2 0.
+    1 trial failed (diverged: 1).
     """
     scores = scores_of(trials)
     places = ranks(scores, direction)
@@ -35,10 +37,11 @@ def grid_table(*, trials, metric, direction="min", title="All combinations"):
     good = sorted(np.flatnonzero(places), key=lambda place: (places[place], trials[place]["number"]))
     bad = [place for place in range(len(trials)) if not places[place]]
     kept, failed = _chosen(good, bad)
+    decimals = _decimals(scores)
     header = ["trial", *varied, *(_folds(folds)), "mean", "std", "rank"]
     rows = [
-        [str(trials[place]["number"]), *(texts[name][place] for name in varied), *_cells(trials[place], folds),
-         str(places[place])]
+        [str(trials[place]["number"]), *(texts[name][place] for name in varied),
+         *_cells(trials[place], folds, decimals), str(places[place])]
         for place in kept
     ]  # fmt: skip
     lost = [[str(trials[place]["number"]), *(texts[name][place] for name in varied)] for place in failed]
@@ -48,7 +51,8 @@ def grid_table(*, trials, metric, direction="min", title="All combinations"):
     told = f"None of {counted(len(trials), 'combination')} has a {metric}."
     if best is not None:
         chosen = ", ".join(f"{name} {texts[name][best]}" for name in varied) or "the only settings"
-        told = f"The best of {counted(len(trials), 'combination')} has a mean {metric} of {number(scores[best])}: {chosen}."
+        told = f"The best of {counted(len(trials), 'combination')} has a mean {metric} of "
+        told += f"{number(scores[best])}: {chosen}."
     alike = f"The same in all: {', '.join(f'{name} {texts[name][0]}' for name in same)}." if same else ""
     return captioned(figure, told, alike, failures_sentence(trials), note)
 
@@ -57,14 +61,22 @@ def _folds(folds):
     return [f"fold {fold}" for fold in range(1, folds + 1)] if folds > 1 else []
 
 
-def _cells(trial, folds):
+def _cells(trial, folds, decimals):
     scores = list(trial.get("scores") or ())
-    each = [_score(scores[fold]) if fold < len(scores) else "" for fold in range(folds)] if folds > 1 else []
-    return [*each, _score(trial["score"]), _score(trial.get("deviation"))]
+    each = [_score(scores[fold], decimals) if fold < len(scores) else "" for fold in range(folds)] if folds > 1 else []
+    return [*each, _score(trial["score"], decimals), _score(trial.get("deviation"), decimals)]
 
 
-def _score(value):
-    return "" if value is None or not np.isfinite(value) else f"{value:.4g}"
+def _decimals(scores):
+    """So many decimals that a usual score has four digits."""
+    usual = np.median(np.abs(scores[np.isfinite(scores)])) if np.isfinite(scores).any() else 1.0
+    return int(np.clip(3 - np.floor(np.log10(max(usual, 1e-6))), 0, 8)) if usual < 1 else 4
+
+
+def _score(value, decimals):
+    if value is None or not np.isfinite(value):
+        return ""
+    return f"{value:.{decimals}f}" if abs(value) < 1e5 else f"{value:.3e}"
 
 
 def _chosen(good, bad):
@@ -94,7 +106,7 @@ def _drawn(title, header, rows, lost, reasons, note, metric):
     titles = [plain(name).replace("_", "_\n", 1) if len(name) > 9 else plain(name) for name in header]
     cells = [*rows, *(row + [""] * (len(header) - len(row)) for row in lost)]
     longest = [
-        max([max(map(len, name.split("\n"))), *(len(row[column]) for row in cells)]) for column, name in enumerate(titles)
+        max([*map(len, name.split("\n")), *(len(row[column]) for row in cells)]) for column, name in enumerate(titles)
     ]
     widths = [CHARACTER * (length + 2.2) for length in longest]
     ends = np.cumsum(widths)
@@ -107,7 +119,7 @@ def _drawn(title, header, rows, lost, reasons, note, metric):
     ax.set_axis_off()
     ax.set(xlim=(0, max(across + 0.1, 5.8)), ylim=(lines * ROW, 0))
     for end, name in zip(ends, titles):
-        ax.text(end - 0.06, 1.7 * ROW, name, ha="right", va="bottom", fontsize=9, fontweight="bold", linespacing=1.0)
+        ax.text(end - 0.06, 1.55 * ROW, name, ha="right", va="baseline", fontsize=9, fontweight="bold", linespacing=1.0)
     ax.plot([0, ends[-1]], [1.85 * ROW] * 2, color=BLACK, linewidth=0.9)
     for line, row in enumerate(cells):
         y = (line + 2.45) * ROW

@@ -110,8 +110,10 @@ def scale_of(trials, name, kind=None):
 def draw_axis(ax, scale, which="x"):
     """The axis of a setting: logarithmic, or with the names of the categories."""
     axis, limits = getattr(ax, f"{which}axis"), getattr(ax, f"set_{which}lim")
-    if scale.kind == "log" and np.isfinite(scale.positions).any():
+    known = scale.positions[np.isfinite(scale.positions)]
+    if scale.kind == "log" and known.size:
         getattr(ax, f"set_{which}scale")("log")
+        limits(known.min() / 1.5, known.max() * 1.5)
     if scale.kind == "category":
         axis.set_ticks(range(len(scale.names)), [_cut(name) for name in scale.names])
         limits(-0.6, max(len(scale.names), 1) - 0.4)

@@ -1,4 +1,4 @@
-"""What single units look for: the inputs that excite them, the crops they liked best, the part of the image they see."""
+"""What single units look for: the inputs that excite them, the crops that do, the part of the image they see."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def maximal_inputs(*, images, units, layer, activations=None, title=None):
         for image, unit, value in zip(pixels(images), units, reached)
     ][:TILES_AT_MOST]
     figure = sheet(tiles, title=title or f"Inputs that excite the units of {layer} most",
-                   columns=min(columns_for(len(tiles)), 10))  # fmt: skip
+                   columns=columns_for(len(tiles), most=10))  # fmt: skip
     best = ""
     if np.isfinite(reached[: len(tiles)]).any():
         place = int(np.nanargmax(reached[: len(tiles)]))
@@ -99,7 +99,8 @@ def receptive_fields(*, image, fields, title="Receptive fields"):
     right.set(xlabel="side of the field (pixels)", xlim=(0, 1.35 * max(sides, default=1)))
     right.set_ylim(len(fields) - 0.4 if fields else 1, -0.6)
     right.grid(False, axis="y")
-    return captioned(figure, *[_sees(name, field, tall, wide) for name, field in fields.items()])
+    told = [_sees(name, field, tall, wide) for name, field in fields.items()]
+    return captioned(figure, *(told or ["There are no layers that see a part of the image."]))
 
 
 def _sees(name, field, tall, wide):

@@ -16,10 +16,11 @@ from kerashw.figures.style import (
 )
 
 
-def histograms(after, before=None, bins=60):
+def histograms(after, before=None, bins=None):
     """The numbers of `weight_histograms`: {layer: {"edges", "after", "before", "mean", "std", ...}} from weights.
 
     `after` and `before` are {layer: array of any shape}; each layer has one range of bins for both.
+    A few weights that lie far from all others are outside of the bins; "outside" is their number.
 
     >>> counts = histograms({"output": [0.0, 1.0, 1.0]}, bins=2)["output"]
     >>> counts["edges"].tolist(), counts["after"].tolist(), counts["mean"]
@@ -51,7 +52,7 @@ def weight_histograms(*, layers, title="Weights before and after training"):
         ax.stairs(after, edges, fill=True, color=BLUE, alpha=0.55, label="after training")
         if "before" in layer:
             ax.stairs(numbers_of(layer["before"]), edges, color=VERMILION, linewidth=1.4, label="before training")
-        count = int(after.sum()) + layer.get("not_finite", 0)
+        count = int(after.sum()) + layer["outside"] + layer["not_finite"]
         ax.set_title(f"{plain(name)} ({counted(count, 'weight')})", fontsize=10.5)
         ax.set(xlabel="weight", ylabel="number of weights")
         ax.locator_params(axis="x", nbins=5)
@@ -62,22 +63,29 @@ def weight_histograms(*, layers, title="Weights before and after training"):
 
 
 def _edges(known, bins):
-    """Edges of the bins; equal weights get a bin of their own in the middle."""
+    """Edges of the bins: over the range of the weights, but without far tails that would squeeze all into a peak."""
     if known.size == 0:
-        return np.linspace(-1.0, 1.0, bins + 1)
+        return np.linspace(-1.0, 1.0, (bins or 20) + 1)
+    bins = bins or int(np.clip(2 * np.cbrt(known.size), 8, 60))  # the rule of Rice
     low, high = known.min(), known.max()
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
+    inner, outer = np.quantile(known, [0.001, 0.999])
+    if high - low > 1.5 * (outer - inner) > 0:
+        room = 0.1 * (outer - inner)
+        low, high = max(low, inner - room), min(high, outer + room)
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # equal weights stand in the middle
         room = 0.5 * abs(low) or 0.5
-        low, high = low - room, high + room
+        low, high, bins = low - room, high + room, bins + 1 - bins % 2
     return np.linspace(low, high, bins + 1)
 
 
 def _spread(values, edges):
     known = values[np.isfinite(values)]
+    counts = np.histogram(known, edges)[0]
     return {
-        "after": np.histogram(known, edges)[0],
+        "after": counts,
         "mean": float(known.mean()) if known.size else None,
         "std": float(known.std()) if known.size else None,
+        "outside": int(known.size - counts.sum()),
         "not_finite": int(values.size - known.size),
     }
 
@@ -92,7 +100,9 @@ def _sentences(layers):
             moved[name] = abs(now - then) / max(now, then, 1e-30)
         if now is not None and now <= 1e-9 * abs(layer["mean"]) or now == 0:
             sentences.append(f"All weights of {name} are equal, {number(layer['mean'])}.")
-        if layer.get("not_finite"):
+        if layer["outside"]:
+            sentences.append(f"{counted(layer['outside'], 'weight')} of {name} outside of the axis.")
+        if layer["not_finite"]:
             sentences.append(f"{counted(layer['not_finite'], 'weight')} of {name} not finite.")
     if moved and max(moved.values()) > 0:
         most = max(moved, key=moved.get)
