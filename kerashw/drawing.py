@@ -148,6 +148,8 @@ def _drawn(figure_function, kept):
 
 def _add_footer(figure, text):
     """The figure grows by a dark band at its bottom with the text in white; what was drawn stays above it."""
+    from matplotlib.patches import Rectangle
+
     width, height = figure.get_size_inches()
     lines = textwrap.wrap(str(text).replace("$", r"\$"), int(width * 10))
     band = 0.17 + 0.17 * len(lines)  # inches
@@ -162,9 +164,8 @@ def _add_footer(figure, text):
     figure.text(
         0.5, share / 2, "\n".join(lines), ha="center", va="center", color="white", fontweight="bold", fontsize=10
     )
-    from matplotlib.patches import Rectangle
-
     figure.add_artist(Rectangle((0, 0), 1, share, transform=figure.transFigure, facecolor="#8B0000", zorder=-1))
+    figure.get_layout_engine().execute(figure)  # drawing does it again: slanted words settle at the second time
 
 
 def _title(figure):

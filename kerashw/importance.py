@@ -6,8 +6,8 @@ import numpy as np
 
 from kerashw.errors import UsageError
 
-REPEATS = 12  # forests, each grown on its own draw of the trials
-TREES = 40
+REPEATS = 10  # forests, each grown on its own draw of the trials
+TREES = 20
 FEW = 4  # below so many scored trials nothing can be learned and tested
 ENOUGH = 10  # below so many the shares are told to be uncertain
 EXPLAINED = 0.3  # below such an R2 on trials it has not seen, a forest tells little

@@ -33,14 +33,15 @@ def activation_profiles(*, activations, inputs, inactive=None, title="Activation
             whole_ticks(ax.xaxis)
         row[0].set_ylabel("activation")
         for ax, label in zip(row, inputs):
-            ax.set_title(f"\n{plain(label)}", fontsize=9.5)  # the heading stands in the empty line
+            ax.set_title(plain(label), fontsize=9.5, y=1, pad=6)
             ax.set_xlabel("unit", labelpad=1)
         heading = f"{plain(name)}, {table.shape[1]:,} units{_share(inactive, name)}"
         above = row[0].annotate(
             heading, (0, 1), (0, 22), xycoords="axes fraction", textcoords="offset points", fontsize=10.5,
             fontweight="bold", annotation_clip=False,
         )  # fmt: skip
-        above.set_in_layout(False)  # it may reach over the next column
+        above.set_in_layout(False)  # it may reach over the next column, so blank lines keep its place
+        row[0].set_title(" \n ", loc="left", fontsize=12, y=1)
     shares = [
         f"{name} {100 * inactive[name]:.0f} % of {table.shape[1]:,}"
         for name, table in tables.items()

@@ -17,6 +17,7 @@ from kerashw.figures.style import (
     ORANGE,
     VERMILION,
     counted,
+    log_axis,
     number,
     numbers_of,
     shown,
@@ -112,8 +113,13 @@ def draw_axis(ax, scale, which="x"):
     axis, limits = getattr(ax, f"{which}axis"), getattr(ax, f"set_{which}lim")
     known = scale.positions[np.isfinite(scale.positions)]
     if scale.kind == "log" and known.size:
-        getattr(ax, f"set_{which}scale")("log")
-        limits(known.min() / 1.5, known.max() * 1.5)
+        low, high = known.min() / 1.5, known.max() * 1.5
+        if high / low < 10:  # powers of ten alone would leave it without a label
+            low, high = low / 1.5, high * 1.5
+            log_axis(ax, which, low, high)
+        else:
+            getattr(ax, f"set_{which}scale")("log")
+        limits(low, high)
     if scale.kind == "category":
         axis.set_ticks(range(len(scale.names)), [_cut(name) for name in scale.names])
         limits(-0.6, max(len(scale.names), 1) - 0.4)
