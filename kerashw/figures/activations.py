@@ -26,7 +26,7 @@ def activation_profiles(*, activations, inputs, inactive=None, title="Activation
             if few:
                 ax.plot(units[known], values[known], "o", color=BLUE, markersize=3.5)
             ax.axhline(0, color="black", linewidth=0.6)
-            ax.margins(x=0.02)
+            ax.set_xlim(-0.02 * len(units) - 0.5, 1.02 * len(units) - 0.5)
             if np.isfinite(table).any() and not table[np.isfinite(table)].any():
                 ax.set_ylim(-1, 1)  # all zero: an axis around a flat line
                 ax.text(0.5, 0.7, "all zero", transform=ax.transAxes, ha="center", color=VERMILION)

@@ -36,7 +36,8 @@ def confusion_matrix(*, counts, classes, title="Confusion matrix"):
     rates = counts / np.maximum(totals, 1)
     count = len(classes)
     side = float(np.clip(0.66 * count, 2.4, 7.2))  # inches of the matrix itself
-    figure, axes = panels(1, 1, title=title, height=side + 1.6)
+    longest = max(map(len, map(str, classes)), default=0)
+    figure, axes = panels(1, 1, title=title, height=side + 1.6, width=min(9.0, side + 2.0 + 0.09 * longest))
     ax = axes[0, 0]
     # The square root of the rate: errors of a few per cent are what is looked for, and would be white otherwise.
     norm, cmap = PowerNorm(0.5, 0, 1), "Blues"
@@ -50,7 +51,7 @@ def confusion_matrix(*, counts, classes, title="Confusion matrix"):
                 ax.text(column, row, f"{times:,}\n{rate}", ha="center", va="center", color=ink, fontsize=size)
     names = [plain(name) for name in classes]
     small = 9 if count <= WRITTEN_UP_TO else 6
-    slant = dict(rotation=45, ha="right", rotation_mode="anchor") if max(map(len, names)) > 2 else {}
+    slant = dict(rotation=45, ha="right", rotation_mode="anchor") if 0.09 * longest > side / count else {}
     ax.set_xticks(range(count), names, fontsize=small, **slant)
     ax.set_yticks(range(count), names, fontsize=small)
     ax.set(xlabel="predicted class", ylabel="actual class")

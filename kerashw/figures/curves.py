@@ -86,7 +86,7 @@ def arms(*, arms, metric, published=None, direction="min", band="range", x_label
     ax.set_xlim(1 - 0.02 * steps, steps + 0.02 * steps)
     legend_below(figure)
     return captioned(
-        figure, _order_sentence(tables, metric, direction), _published_sentence(tables, stated),
+        figure, _order_sentence(tables, metric, direction), _published_sentence(stated),
         band_sentence(tables.values(), band),
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def _order_sentence(tables, metric, direction):
     return " ".join(sentences) or "There are no arms."
 
 
-def _published_sentence(tables, stated):
+def _published_sentence(stated):
     ends = []
     for name, runs in stated.items():
         line = middle(runs)

@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from kerashw.figures.style import DASHES, MARKERS, PALETTE, captioned, legend_below, number, numbers_of, panels, plain
+from kerashw.figures.style import (
+    BLACK,
+    DASHES,
+    MARKERS,
+    PALETTE,
+    captioned,
+    legend_below,
+    number,
+    numbers_of,
+    panels,
+    plain,
+)
 
 
 def gradient_check(*, n, differences, title="Gradient check"):
@@ -29,12 +40,14 @@ def gradient_check(*, n, differences, title="Gradient check"):
             least = int(np.nanargmin(visible))
             ax.plot(
                 n[least], visible[least], marker="o", markersize=14, markerfacecolor="none", markeredgecolor=color,
-                markeredgewidth=1.5, linestyle="none", label="smallest",
+                markeredgewidth=1.5, linestyle="none",
             )  # fmt: skip
         sentences.append(_reading(name, n, values, visible))
     ax.set(xlabel="N (the step is 1/N; log scale)", ylabel="largest absolute difference (log scale)")
     if drawn:
         ax.set(xscale="log", yscale="log")
+        ax.plot([], [], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=BLACK, linestyle="none",
+                label="the smallest")  # fmt: skip
     legend_below(figure)
     return captioned(figure, *sentences)
 

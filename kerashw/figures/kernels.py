@@ -37,9 +37,7 @@ def filters(*, kernels, layer, channels=None, title=None):
         columns = shown
         names = [str(place) for place in range(shown)] + [""] * (shown * (len(channels) - 1))
     norm = scale(part, symmetric=True)
-    figure, ax, color_bar = _picture(
-        title or f"Filters of {layer}", len(tiles), columns, tall / wide, norm, DIVERGING, "weight"
-    )
+    figure, ax = _picture(title or f"Filters of {layer}", len(tiles), columns, tall / wide, norm, DIVERGING, "weight")
     mosaic(ax, tiles, norm=norm, cmap=DIVERGING, columns=columns, names=names, fontsize=7 if columns > 20 else 8)
     if depth > 1:
         ax.set_ylabel(f"input channels {_listed(channels)}", fontsize=9)
@@ -68,7 +66,7 @@ def feature_maps(*, image, maps, layer, title=None):
     tiles = maps[..., :shown].transpose(2, 0, 1)
     columns = columns_for(shown, most=12)
     norm = scale(tiles, symmetric=False)
-    figure, ax, color_bar = _picture(
+    figure, ax = _picture(
         title or f"Feature maps of {layer}", shown, columns, tall / wide, norm, SEQUENTIAL, "activation", beside=True
     )
     picture = pixels([image])[0]
@@ -98,7 +96,7 @@ def _picture(title, count, columns, ratio, norm, cmap, label, beside=False):
     bar = figure.colorbar(ScalarMappable(norm, cmap), ax=ax, label=plain(label), fraction=0.035, pad=0.02, aspect=25)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
-    return figure, ax, bar
+    return figure, ax
 
 
 def _listed(channels):

@@ -11,7 +11,7 @@ CHARACTER = 0.083  # inches: the width of a character at 9 points, generously
 ROW = 0.215  # inches
 
 
-def grid_table(*, trials, metric, direction="min", title="All combinations"):
+def grid_table(*, trials, metric, direction="min", title=None):
     r"""A row for each trial, the best first, then the failed ones with their reason.
 
     A trial needs "scores" (one for each fold), "score" (their mean) and "deviation" beside its settings. A table of
@@ -46,7 +46,8 @@ def grid_table(*, trials, metric, direction="min", title="All combinations"):
     ]  # fmt: skip
     lost = [[str(trials[place]["number"]), *(texts[name][place] for name in varied)] for place in failed]
     note = _left_out(good, bad, kept, failed)
-    figure = _drawn(title, header, rows, lost, [_reason(trials[place]) for place in failed], note, metric)
+    reasons = [_reason(trials[place]) for place in failed]
+    figure = _drawn(title or f"All combinations by {metric}", header, rows, lost, reasons, note)
     best = best_of(scores, direction)
     told = f"None of {counted(len(trials), 'combination')} has a {metric}."
     if best is not None:
@@ -101,14 +102,14 @@ def _reason(trial):
     return f"{trial.get('status', 'failed')}{f': {reason}' if reason else ''}"
 
 
-def _drawn(title, header, rows, lost, reasons, note, metric):
+def _drawn(title, header, rows, lost, reasons, note):
     """The table: columns as wide as their longest text, numbers to the right, a line below the header."""
     titles = [plain(name).replace("_", "_\n", 1) if len(name) > 9 else plain(name) for name in header]
     cells = [*rows, *(row + [""] * (len(header) - len(row)) for row in lost)]
     longest = [
         max([*map(len, name.split("\n")), *(len(row[column]) for row in cells)]) for column, name in enumerate(titles)
     ]
-    widths = [CHARACTER * (length + 2.2) for length in longest]
+    widths = [CHARACTER * (length + 1.7) for length in longest]
     ends = np.cumsum(widths)
     settings = min(len(lost[0]), len(header)) if lost else len(header)
     told = max((len(reason) for reason in reasons), default=0) * CHARACTER + ends[settings - 1] + 0.2

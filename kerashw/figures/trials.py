@@ -26,7 +26,7 @@ from kerashw.figures.style import (
 # status: (colour, marker, hatch of a bar)
 STATUSES = {
     "completed": (BLUE, "o", ""),
-    "pruned": (ORANGE, "^", ".."),
+    "pruned": (ORANGE, "^", ""),
     "failed": (VERMILION, "x", "///"),
     "running": (GREY, "s", "\\\\"),
 }
