@@ -44,6 +44,23 @@ def named_layers(model, *, nested=False, within=""):
     return layers
 
 
+def check_built(model):
+    """Nothing, where the model has its weights; a UsageError where not."""
+    if not model.built:
+        raise UsageError(
+            f"{model.name} has no weights yet: call it on a batch, or build it with model.build(input_shape)."
+        )
+
+
+def check_graph(model):
+    """Nothing, where the model can be gone through layer by layer; a UsageError where not."""
+    if not isinstance(model, GRAPHS):
+        raise UsageError(
+            f"{model.name} is a {type(model).__name__} without a graph of layers, expected a functional or Sequential "
+            "model: build it as keras.Model(inputs, outputs)."
+        )
+
+
 def check_names(names, known):
     """The names as a tuple; a UsageError with the right ones where one is not known."""
     names = (names,) if isinstance(names, str) else tuple(names)
@@ -61,11 +78,6 @@ def walk(model, values, apply, seen=lambda name, value: None, within=""):
     `values` takes the place of the inputs, one for each. With tensors this computes, with receptive fields it tells
     those of every layer. `seen` is told each result by name, also that of a nested model as a whole.
     """
-    if not isinstance(model, GRAPHS):
-        raise UsageError(
-            f"{model.name} is a {type(model).__name__} without a graph of layers, expected a functional or Sequential "
-            "model: build it as keras.Model(inputs, outputs)."
-        )
 
     def doing(operation):
         def do(*args, **kwargs):
@@ -116,6 +128,16 @@ class _Giver:
         self.name = name
 
 
+def output_names(model):
+    """The names of the operations that give the model's outputs, in their order."""
+
+    def apply(name, operation, args, kwargs):
+        return alike(operation, _Giver(name))
+
+    givers = walk(model, [_Giver(None) for _ in model.inputs], apply)
+    return [giver.name for giver in keras.tree.flatten(givers)]
+
+
 def finished(name, taken):
     """The layer whose output is the named layer's after its normalisation and activation; `taken` is `followers`.
 
@@ -131,13 +153,12 @@ def inputs_of(model, x):
 
     `x` is one array, or for several inputs a list of them or a dict by name.
     """
+    check_graph(model)
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *np.shape(x)[1:]))
-    if not isinstance(model, GRAPHS):
-        walk(model, [], None)  # refuses it
     specs = model.inputs
     names = [spec.name for spec in specs]
-    if isinstance(model.input, dict):
+    if not isinstance(model, keras.Sequential) and isinstance(model.input, dict):
         names = keras.tree.flatten({name: name for name in model.input})  # in the order of `model.inputs`
     if isinstance(x, dict):
         if set(x) != set(names):

@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 
-from kerashw.errors import UsageError
-from kerashw.probes.graph import named_layers
+from kerashw.probes.graph import check_built, named_layers
 
 
 def weights(model):
@@ -18,7 +17,7 @@ def weights(model):
     >>> {layer: {name: array.shape for name, array in own.items()} for layer, own in kept.items()}
     {'dense_1': {'kernel': (3, 4), 'bias': (4,)}, 'output': {'kernel': (4, 1), 'bias': (1,)}}
     """
-    _check_built(model)
+    check_built(model)
     return {name: _own_weights(layer) for name, layer in named_layers(model).items() if layer.weights}
 
 
@@ -34,7 +33,7 @@ def filters(model):
     >>> {name: array.shape for name, array in filters(cnn(input_shape=(28, 28), outputs=10)).items()}
     {'conv_1': (10, 5, 5, 1), 'conv_2': (20, 5, 5, 10)}
     """
-    _check_built(model)
+    check_built(model)
     kept = {}
     for name, layer in named_layers(model).items():
         while isinstance(layer, keras.layers.Wrapper):
@@ -69,13 +68,6 @@ def _own_weights(layer):
     if len(set(names)) < len(names):
         names = [f"{name}_{number}" for number, name in enumerate(names, 1)]
     return {name: _array(variable) for name, variable in zip(names, layer.weights)}
-
-
-def _check_built(model):
-    if not model.built:
-        raise UsageError(
-            f"{model.name} has no weights yet: call it on a batch, or build it with model.build(input_shape)."
-        )
 
 
 def _array(variable):
