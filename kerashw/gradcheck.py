@@ -25,7 +25,8 @@ class GradientCheck:
     difference     {precision: (steps,)}           the largest absolute difference of the two
 
     A difference falls with N as long as the curvature of the loss is what it is due to, as 1 / N², and rises again
-    with N where the rounding of the loss is: in float32 much earlier than in float64.
+    with N where the rounding of the loss is: in float32 much earlier than in float64. Where a ReLU before the
+    weights is silent for the item, all derivatives are 0 and the check says nothing: `is_silent`.
     """
 
     layer: str
@@ -34,6 +35,11 @@ class GradientCheck:
     automatic: dict
     numerical: dict
     difference: dict
+
+    @property
+    def is_silent(self):
+        """Whether all derivatives are 0; `telling_item` finds an item for which they are not."""
+        return not any(derivatives.any() for derivatives in self.automatic.values())
 
     def best(self, precision):
         """The N with the smallest difference."""
@@ -73,6 +79,31 @@ def check_gradients(model, x, y, loss=None, layer=None, *, weights=10, inverse_s
         automatic[precision], numerical[precision] = _derivatives(cost, variable, weights, inverse_steps)
         difference[precision] = np.abs(numerical[precision] - automatic[precision]).max(axis=1)
     return GradientCheck(layer, variable.name, inverse_steps, automatic, numerical, difference)
+
+
+def telling_item(model, x, y, loss=None, layer=None, *, weights=10):
+    """The index of the first item for which the derivatives that `check_gradients` looks at are not all 0.
+
+    >>> from kerashw.models import mlp
+    >>> model = mlp(input_shape=(1,), outputs=1, hidden=(1,))
+    >>> model.get_layer("dense_1").set_weights([np.ones((1, 1)), np.zeros(1)])
+    >>> telling_item(model, np.array([[-1.0], [2.0]]), np.ones((2, 1)))
+    1
+    """
+    check_built(model)
+    layer, number = _find(model, layer)
+    y = np.asarray(y)
+    loss = _loss(model, loss, y)
+    copy = in_precision(model, "float64")
+    variable = named_layers(copy)[layer].trainable_variables[number]
+    for item in range(len(y)):
+        one = keras.tree.map_structure(lambda array: np.asarray(array)[item : item + 1], x)
+        if _automatic(_cost(copy, one, y[item : item + 1], loss), variable, weights).any():
+            return item
+    raise UsageError(
+        f"The first weights of {layer} make no difference for any of {len(y)} items: name another layer, or train the "
+        "model first."
+    )
 
 
 def in_precision(model, dtype):
@@ -149,7 +180,6 @@ def _cost(model, x, y, loss):
     if is_keras or y.dtype.is_floating:
         y = tf.cast(y, model.compute_dtype)
 
-    @tf.function(autograph=False)
     def cost():
         outputs = model(x, training=False)
         # Called as a whole, a Keras loss would cast to a precision of its own.
@@ -159,13 +189,19 @@ def _cost(model, x, y, loss):
     return cost
 
 
-def _derivatives(cost, variable, weights, inverse_steps):
+def _automatic(cost, variable, weights):
     with tf.GradientTape() as tape:
         value = cost()
     slope = tape.gradient(value, variable.value)
     if slope is None:
         raise UsageError(f"The loss does not depend on {variable.path}.")
-    automatic = np.asarray(slope, "float64").ravel()[:weights]
+    return np.asarray(slope, "float64").ravel()[:weights]
+
+
+def _derivatives(cost, variable, weights, inverse_steps):
+    """The derivatives by the first weights, automatic (weights,) and numerical (steps, weights)."""
+    automatic = _automatic(cost, variable, weights)
+    cost = tf.function(cost, autograph=False)  # many calls that differ in one weight only
     whole = variable.numpy()
     numerical = np.empty((len(inverse_steps), len(automatic)))
     for row, inverse_step in enumerate(inverse_steps):
@@ -177,5 +213,4 @@ def _derivatives(cost, variable, weights, inverse_steps):
                 variable.assign(moved)
                 costs.append(float(cost()))
             numerical[row, place] = (costs[0] - costs[1]) * inverse_step / 2
-    variable.assign(whole)
     return automatic, numerical
