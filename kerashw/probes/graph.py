@@ -158,8 +158,6 @@ def inputs_of(model, x):
         model.build((None, *np.shape(x)[1:]))
     specs = model.inputs
     names = [spec.name for spec in specs]
-    if not isinstance(model, keras.Sequential) and isinstance(model.input, dict):
-        names = keras.tree.flatten({name: name for name in model.input})  # in the order of `model.inputs`
     if isinstance(x, dict):
         if set(x) != set(names):
             raise UsageError(f"x has {', '.join(map(str, x))}, expected an array for each of {', '.join(names)}.")
