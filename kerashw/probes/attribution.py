@@ -87,9 +87,13 @@ def integrated_gradients(model, x, y=None, *, baseline=0.0, steps=50, output=Non
         begins = tensors(model, bases, differentiable=True)
         ways = [end - begin for end, begin in zip(ends, begins)]
         total = [0.0] * len(ends)
-        for step in range(steps):
-            points = [begin + way * ((step + 0.5) / steps) for begin, way in zip(begins, ways)]
-            total = [one + slope for one, slope in zip(total, _slopes(score, points, classes))]
+        together = max(batch_size // len(classes), 1)  # parts of the way that go through the model at once
+        for first in range(0, steps, together):
+            places = (np.arange(first, min(first + together, steps)) + 0.5) / steps
+            points = [_along(begin, way, places) for begin, way in zip(begins, ways)]
+            slopes = _slopes(score, points, np.tile(classes, len(places)))
+            total = [one + slope.reshape(len(places), -1, *slope.shape[1:]).sum(axis=0)
+                     for one, slope in zip(total, slopes)]  # fmt: skip
         kept.append([one / steps * as_array(way) for one, way in zip(total, ways)])
     return _one_or_all([np.concatenate(parts) for parts in zip(*kept)])
 
@@ -184,6 +188,12 @@ def _slopes(score, given, classes):
     return [as_array(slope) for slope in slopes]
 
 
+def _along(begin, way, places):
+    """Points on the way of every item: all items at the first place, then all at the next."""
+    places = tf.cast(tf.reshape(places, (-1,) + (1,) * len(way.shape)), way.dtype)
+    return tf.reshape(begin[None] + way[None] * places, (-1, *way.shape[1:]))
+
+
 def _baseline(baseline, array):
     try:
         return np.broadcast_to(np.asarray(baseline, "float32"), array.shape[1:])[None]
@@ -208,11 +218,11 @@ def _weighted(kept, slope, channels):
 
 
 def _resized(maps, size):
-    """The maps, each divided by its largest value, drawn up to the size of the images."""
-    largest = maps.max(axis=tuple(range(1, maps.ndim)), keepdims=True)
-    maps = np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
+    """The maps, drawn up to the size of the images, each divided by its largest value."""
     flat = maps.reshape(len(maps), *maps.shape[1:], *(1,) * (4 - maps.ndim))
-    return tf.image.resize(flat, (*size, 1)[:2]).numpy().reshape(len(maps), *size)
+    maps = tf.image.resize(flat, (*size, 1)[:2]).numpy().reshape(len(maps), *size)
+    largest = maps.max(axis=tuple(range(1, maps.ndim)), keepdims=True)
+    return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
 
 
 def _one_or_all(arrays):

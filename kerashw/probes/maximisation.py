@@ -57,19 +57,20 @@ def maximal_inputs(
     """MaximalInputs: for each unit of a layer, or for those named, an input within the range of raw values.
 
     The climb starts from faint noise around the middle of the range and takes `steps` steps along the derivative,
-    scaled to one root mean square where it is not zero; the first is `step_size` of the range, the last near 0. For
-    every step the image is moved by up to `jitter` pixels, `total_variation` weighs against differences between
-    neighbours and `l2` against what is far from the middle: each keeps noise away that excites a unit and shows
-    nothing. Followed is the activation before its function, since a ReLU that is silent has no slope. Of a
-    convolution it is that of the unit at the "centre" of its map, or the mean over "all" positions.
+    scaled to one root mean square where it is not zero; the first is `step_size` of the range, the last near 0. In
+    the first half of the steps the image is moved by up to `jitter` pixels each time; `total_variation` weighs
+    against differences between neighbours and `l2` against what is far from the middle: each keeps noise away that
+    excites a unit and shows nothing. Followed is the activation before its function, since a ReLU that is silent has
+    no slope. Of a convolution it is that of the unit at the "centre" of its map, at position size // 2, so that only
+    its receptive field takes shape; or the mean over "all" positions.
 
     `value_range` is (0, 255) for images and has to be given for all else. `input_shape` is that of one item, needed
     where the model leaves it open. The same seed gives the same inputs.
 
     >>> from kerashw.models import cnn
     >>> model = cnn(input_shape=(28, 28), outputs=10, filters=(3,), hidden=())
-    >>> found = maximal_inputs(model, "conv_1", units=[0, 2], steps=5)
-    >>> found.inputs.shape, bool((found.reached >= found.start).all())
+    >>> found = maximal_inputs(model, "output", units=[0, 7], steps=20)
+    >>> found.inputs.shape, bool((found.reached > found.start).all())
     ((2, 28, 28), True)
     """
     for name, value, least in (("steps", steps, 1), ("jitter", jitter, 0)):
@@ -89,6 +90,7 @@ def maximal_inputs(
     generator = np.random.default_rng(seed)
     noise = generator.uniform(0.45, 0.55, (1, *shape)).astype("float32")  # one for all, so that units compare
     moves = generator.integers(-jitter, jitter + 1, (steps, len(axes))).astype("int32")
+    moves[steps // 2 :] = 0  # to end in sharp contours
     start = as_array(excite(tf.constant(noise), {}))[0]
     units = np.arange(len(start)) if units is None else np.atleast_1d(units)
     outside = [int(unit) for unit in units if not 0 <= unit < len(start)]
