@@ -79,10 +79,9 @@ def confusion(y, predicted, classes):
     >>> confusion([0, 0, 1], [0, 1, 1], ("cat", "dog")).counts.tolist()
     [[1, 1], [0, 1]]
     """
-    from sklearn.metrics import confusion_matrix
-
     y, predicted, classes = _labels(y, predicted, classes)
-    counts = confusion_matrix(y, predicted, labels=np.arange(len(classes)))
+    size = len(classes)
+    counts = np.bincount(y * size + predicted, minlength=size**2).reshape(size, size)
     return Confusion(classes, counts, _divided(counts, counts.sum(axis=1, keepdims=True)))
 
 
@@ -154,7 +153,7 @@ def _labels(y, predicted, classes):
         raise UsageError(f"y has shape {y.shape} and predicted {predicted.shape}, expected a label each for n items.")
     for name, labels in (("y", y), ("predicted", predicted)):
         _check_labels(name, labels, len(classes))
-    return y, predicted, classes
+    return y.astype(np.int64), predicted.astype(np.int64), classes
 
 
 def _chances(probabilities, y):

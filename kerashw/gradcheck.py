@@ -75,7 +75,7 @@ def check_gradients(model, x, y, loss=None, layer=None, *, weights=10, inverse_s
     for precision in PRECISIONS:
         copy = in_precision(model, precision)
         variable = named_layers(copy)[layer].trainable_variables[number]
-        cost = _cost(copy, x, y, loss)
+        cost = _cost(copy, x, y, loss, precision)
         automatic[precision], numerical[precision] = _derivatives(cost, variable, weights, inverse_steps)
         difference[precision] = np.abs(numerical[precision] - automatic[precision]).max(axis=1)
     return GradientCheck(layer, variable.name, inverse_steps, automatic, numerical, difference)
@@ -98,7 +98,7 @@ def telling_item(model, x, y, loss=None, layer=None, *, weights=10):
     variable = named_layers(copy)[layer].trainable_variables[number]
     for item in range(len(y)):
         one = keras.tree.map_structure(lambda array: np.asarray(array)[item : item + 1], x)
-        if _automatic(_cost(copy, one, y[item : item + 1], loss), variable, weights).any():
+        if _automatic(_cost(copy, one, y[item : item + 1], loss, "float64"), variable, weights).any():
             return item
     raise UsageError(
         f"The first weights of {layer} make no difference for any of {len(y)} items: name another layer, or train the "
@@ -172,13 +172,13 @@ def _loss(model, loss, y):
     return loss
 
 
-def _cost(model, x, y, loss):
+def _cost(model, x, y, loss, precision):
     """A function that gives the loss on the items with the model's weights as they are now."""
     x = keras.tree.map_structure(tf.convert_to_tensor, x)
     y = tf.convert_to_tensor(y)
     is_keras = isinstance(loss, keras.losses.Loss)
     if is_keras or y.dtype.is_floating:
-        y = tf.cast(y, model.compute_dtype)
+        y = tf.cast(y, precision)
 
     def cost():
         outputs = model(x, training=False)

@@ -151,7 +151,8 @@ def test_half_precision_gives_nearly_the_attributions_of_single_precision():
 
 def test_of_several_inputs_each_gets_its_share():
     first, second = keras.Input((2,), name="first"), keras.Input((3,), name="second")
-    model = keras.Model([first, second], layers.Dense(1, kernel_initializer="ones")(layers.Concatenate()([first, second])))
+    both = layers.Concatenate()([first, second])
+    model = keras.Model([first, second], layers.Dense(1, kernel_initializer="ones")(both))
     x = [np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])]
     one, other = integrated_gradients(model, x, baseline=[0.0, np.ones(3)])
     np.testing.assert_allclose(one, [[1, 2]])
@@ -185,7 +186,9 @@ def test_what_cannot_be_attributed_is_refused(probe, asked, told):
 
 
 def test_whole_numbers_that_are_looked_up_have_no_derivative():
-    model = keras.Sequential([keras.Input((3,), dtype="int32"), layers.Embedding(5, 2), layers.Flatten(), layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((3,), dtype="int32"), layers.Embedding(5, 2), layers.Flatten(), layers.Dense(2)]
+    )
     with pytest.raises(UsageError, match="no derivative by an input"):
         saliency(model, np.array([[0, 1, 2]]))
 

@@ -54,7 +54,8 @@ NETS = {
         layers.Conv2D(2, 4, strides=3), layers.Conv2D(2, 3, padding="same")),
     "strides wider than the kernel": lambda: chain(
         layers.Conv2D(2, 1, strides=3), layers.Conv2D(2, 2, padding="same")),
-    "dilated": lambda: chain(layers.Conv2D(2, 3, dilation_rate=2), layers.Conv2D(2, 3, dilation_rate=2, padding="same")),
+    "dilated": lambda: chain(
+        layers.Conv2D(2, 3, dilation_rate=2), layers.Conv2D(2, 3, dilation_rate=2, padding="same")),
     "pooling, same": lambda: chain(layers.AveragePooling2D(3, strides=2, padding="same"), layers.Conv2D(2, 2)),
     "largest of": lambda: chain(layers.MaxPooling2D(2), layers.Conv2D(2, 3), layers.MaxPooling2D(2)),
     "padded": lambda: chain(layers.ZeroPadding2D(((0, 1), (2, 3))), layers.Conv2D(2, 3, strides=2)),
