@@ -139,16 +139,15 @@ def test_the_last_activations_are_the_answers_of_the_model(case):
         assert any(one.shape == answer.shape and np.allclose(one, answer, atol=1e-5) for one in found)
 
 
-@pytest.mark.parametrize("case", MODELS)
+# The layers of a nested model have no tensors in the graph of the outer one.
+@pytest.mark.parametrize("case", [case for case in MODELS if case != "nested"])
 def test_every_layer_answers_as_in_a_model_that_ends_there(case):
     build, x = MODELS[case]
     model = build()
-    if "/" in "".join(named_layers(model)):
-        pytest.skip("the layers of a nested model have no tensors in the graph of the outer one")
     found = activations(model, x, batch_size=3)
     for name, array in found.items():
         expected = keras.Model(model.inputs, keras.tree.flatten(model.get_layer(name).output)[0])
-        given = keras.tree.flatten(x) if not isinstance(x, dict) or "a" in x else [x["image"], x["number"]]
+        given = [x[one.name] for one in model.inputs] if isinstance(x, dict) else x
         np.testing.assert_allclose(array, np.asarray(expected(given, training=False), "float32"), atol=1e-5)
 
 

@@ -66,6 +66,8 @@ NETS = {
     "upsampled": lambda: chain(layers.Conv2D(2, 3, strides=2), layers.UpSampling2D(2), layers.Conv2D(2, 3)),
     "upsampled softly": lambda: chain(
         layers.AveragePooling2D(3), layers.UpSampling2D((2, 3), interpolation="bilinear"), layers.Conv2D(2, 2)),
+    "upsampled by three, twice": lambda: chain(
+        layers.AveragePooling2D(4), layers.UpSampling2D(3), layers.Conv2D(2, 2), layers.UpSampling2D(3)),
     "transposed": lambda: chain(
         layers.Conv2D(2, 3, strides=3), layers.Conv2DTranspose(2, 4, strides=2), layers.Conv2DTranspose(2, 3)),
     "one dimension": lambda: chain(

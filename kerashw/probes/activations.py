@@ -1,6 +1,5 @@
 """What the layers of a model answer to chosen inputs, and which of their units never say anything."""
 
-import keras
 import numpy as np
 
 from kerashw.errors import UsageError
@@ -15,20 +14,10 @@ from kerashw.probes.graph import (
     named_layers,
     tensors,
 )
+from kerashw.probes.kinds import CONVOLUTIONS, DENSE, POOLINGS, TRANSPOSED
 
 # Items that go through the model at once: all that its layers answer to them is in memory together.
 BATCH = 64
-DENSE = (keras.layers.Dense,)
-CONVOLUTIONS = (
-    keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D,
-    keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose,
-    keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D, keras.layers.SeparableConv2D,
-)  # fmt: skip
-POOLINGS = (
-    keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D,
-    keras.layers.AveragePooling1D, keras.layers.AveragePooling2D, keras.layers.AveragePooling3D,
-)  # fmt: skip
 
 
 def activations(model, x, layers=None, *, batch_size=BATCH):
@@ -61,7 +50,7 @@ def feature_maps(model, x, *, batch_size=BATCH):
     >>> {name: array.shape for name, array in maps.items()}
     {'conv_1': (2, 24, 24, 4), 'pool_1': (2, 12, 12, 4)}
     """
-    return _finished_activations(model, x, (*CONVOLUTIONS, *POOLINGS), batch_size, outputs=True)
+    return _finished_activations(model, x, (*CONVOLUTIONS, *TRANSPOSED, *POOLINGS), batch_size, outputs=True)
 
 
 def activation_profiles(model, x, *, batch_size=BATCH):
@@ -109,7 +98,7 @@ def inactive_units(model, x, *, threshold=0.01, batch_size=BATCH):
     if not 0 <= threshold < 1:
         raise UsageError(f"threshold must be from 0 to below 1, a share of the largest activation, got {threshold!r}.")
     arrays = inputs_of(model, x)
-    places = _places(model, (*DENSE, *CONVOLUTIONS), outputs=False)
+    places = _places(model, (*DENSE, *CONVOLUTIONS, *TRANSPOSED), outputs=False)
     known = named_layers(model)
     largest = {}
     for batch in _in_batches(model, arrays, places.values(), batch_size):

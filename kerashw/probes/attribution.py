@@ -1,8 +1,7 @@
 """Which parts of an input a model's answer rests on.
 
-What is differentiated is the score of one class: the logit, also where the model ends in softmax, sigmoid or tanh,
-as the derivative of a sure answer would vanish there; then it is what goes into that function. A regression has one
-score, its value.
+What is differentiated is the score of one class: the logit. Where the model ends in softmax or sigmoid it is what goes
+into that function, as the derivative of a sure answer would vanish behind it. A regression has one score, its value.
 """
 
 import keras
@@ -10,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from kerashw.errors import UsageError
-from kerashw.probes.activations import CONVOLUTIONS
 from kerashw.probes.graph import (
     as_array,
     check_names,
@@ -23,6 +21,7 @@ from kerashw.probes.graph import (
     output_names,
     tensors,
 )
+from kerashw.probes.kinds import CONVOLUTIONS, TRANSPOSED
 from kerashw.probes.linear import logits
 from kerashw.probes.reach import image_axes
 
@@ -204,7 +203,7 @@ def _baseline(baseline, array):
 
 
 def _last_convolution(model):
-    found = [name for name, layer in named_layers(model).items() if isinstance(layer, CONVOLUTIONS)]
+    found = [name for name, layer in named_layers(model).items() if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED))]
     if not found:
         raise UsageError(f"{model.name} has no convolution: name a layer that gives a map, or use saliency.")
     return finished(found[-1], followers(model))

@@ -9,13 +9,14 @@ from kerashw.errors import UsageError
 from kerashw.probes.graph import alike, check_built, check_graph, named_layers, walk
 from kerashw.probes.reach import Reach, of_input, through
 
+
 @dataclass(frozen=True)
 class ReceptiveField:
     """The part of the input that one unit of a layer sees, for each axis of the input image (height, width).
 
     The unit at position p of an axis sees the pixels from `start + p * stride` on, `size` of them. A negative start,
     and an end beyond the image, lie in the padding. Layers that see the whole input at every position have a stride
-    of 0. After an upsampling the stride may be a fraction, and size is the least that holds for all positions.
+    of 0. After an upsampling, stride and start may be fractions, and size is what holds all that any position sees.
     `spans` has for each axis the first and the last pixel of the image itself that each position can see, without
     the padding, exactly; the first comes after the last where a position sees nothing but padding.
 
@@ -34,7 +35,8 @@ class ReceptiveField:
         Where every unit sees the whole input, the position does not matter; that of a dense layer's unit is ().
         """
         position = (0,) * len(self.size) if self.is_whole else position
-        firsts = [math.floor(start + place * step) for start, place, step in zip(self.start, position, self.stride)]
+        starts = [start + place * step for start, place, step in zip(self.start, position, self.stride)]
+        firsts = [math.ceil(round(start, 6)) for start in starts]  # fractions such as 1/3 do not add up exactly
         return tuple((first, first + size - 1) for first, size in zip(firsts, self.size))
 
     @property
@@ -85,8 +87,12 @@ def receptive_fields(model, input_shape=None, *, input_name=None, pointwise=()):
 
 def _field(reach):
     return ReceptiveField(
-        size=tuple(math.ceil(axis.size) for axis in reach.axes),
-        stride=tuple(int(axis.stride) if axis.stride.denominator == 1 else float(axis.stride) for axis in reach.axes),
-        start=tuple(math.floor(axis.start) for axis in reach.axes),
+        size=tuple(math.floor(axis.size) for axis in reach.axes),  # so many pixels fit into a length, at most
+        stride=tuple(_plain(axis.stride) for axis in reach.axes),
+        start=tuple(_plain(axis.start) for axis in reach.axes),
         spans=tuple(tuple(zip(axis.first.tolist(), axis.last.tolist())) for axis in reach.axes),
     )
+
+
+def _plain(number):
+    return int(number) if number.denominator == 1 else float(number)

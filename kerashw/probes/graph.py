@@ -10,19 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerashw.errors import UsageError
+from kerashw.probes.kinds import FINISHING
 
 # A graph of Keras (every functional model) or a chain of layers: what can be gone through layer by layer.
 GRAPHS = (keras.Function, keras.Sequential)
-# Layers that treat every position of an image, or every unit, alone and finish what the layer before them began.
-FINISHING = (
-    keras.layers.Activation,
-    keras.layers.BatchNormalization,
-    keras.layers.ELU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ReLU,
-    keras.layers.Softmax,
-)
 
 
 def named_layers(model, *, nested=False, within=""):

@@ -2,16 +2,11 @@
 
 import keras
 
-from kerashw.probes.graph import output_names, named_layers
+from kerashw.probes.graph import named_layers, output_names
+from kerashw.probes.kinds import ACTIVATIONS, CONVOLUTIONS, DENSE, TRANSPOSED
 
-# Flat over a part of their range, or squeezing it, so that a derivative vanishes there.
-ACTIVATIONS = (keras.layers.Activation, keras.layers.ELU, keras.layers.ReLU, keras.layers.Softmax)
-SQUEEZING = (
-    keras.activations.softmax,
-    keras.activations.sigmoid,
-    keras.activations.hard_sigmoid,
-    keras.activations.tanh,
-)
+# They end a classifier: behind them the derivative of a sure answer vanishes.
+SQUEEZING = (keras.activations.softmax, keras.activations.sigmoid)
 
 
 def before_activation(layer):
@@ -21,7 +16,7 @@ def before_activation(layer):
     """
     if isinstance(layer, ACTIVATIONS):
         return lambda inputs, **_: inputs
-    if getattr(layer, "activation", None) in (None, keras.activations.linear) or isinstance(layer, keras.layers.RNN):
+    if not isinstance(layer, (*DENSE, *CONVOLUTIONS, *TRANSPOSED)) or layer.activation is keras.activations.linear:
         return None
     twin = type(layer).from_config({**layer.get_config(), "activation": None})
     twin.build_from_config(layer.get_build_config())
@@ -34,7 +29,7 @@ def before_activation(layer):
 
 
 def logits(model):
-    """{name: what to run in place of it} for those outputs of the model that end in softmax, sigmoid or tanh."""
+    """{name: what to run in place of it} for those outputs of the model that end in softmax or sigmoid."""
     layers = named_layers(model)
     return {
         name: before_activation(layers[name])
@@ -44,4 +39,6 @@ def logits(model):
 
 
 def _squeezes(layer):
-    return isinstance(layer, keras.layers.Softmax) or getattr(layer, "activation", None) in SQUEEZING
+    if isinstance(layer, (keras.layers.Activation, *DENSE, *CONVOLUTIONS, *TRANSPOSED)):
+        return layer.activation in SQUEEZING
+    return isinstance(layer, keras.layers.Softmax)

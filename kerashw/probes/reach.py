@@ -8,17 +8,9 @@ import numpy as np
 
 from kerashw.errors import UsageError
 from kerashw.layers import Augmentation
+from kerashw.probes.kinds import CONVOLUTIONS, POOLINGS, TRANSPOSED
 
 kinds = keras.layers
-CONVOLUTIONS = (
-    kinds.Conv1D, kinds.Conv2D, kinds.Conv3D, kinds.DepthwiseConv1D, kinds.DepthwiseConv2D,
-    kinds.SeparableConv1D, kinds.SeparableConv2D,
-)  # fmt: skip
-TRANSPOSED = (kinds.Conv1DTranspose, kinds.Conv2DTranspose, kinds.Conv3DTranspose)
-POOLINGS = (
-    kinds.MaxPooling1D, kinds.MaxPooling2D, kinds.MaxPooling3D,
-    kinds.AveragePooling1D, kinds.AveragePooling2D, kinds.AveragePooling3D,
-)  # fmt: skip
 PADDINGS = (kinds.ZeroPadding1D, kinds.ZeroPadding2D, kinds.ZeroPadding3D)
 CROPPINGS = (kinds.Cropping1D, kinds.Cropping2D, kinds.Cropping3D)
 UPSAMPLINGS = (kinds.UpSampling1D, kinds.UpSampling2D, kinds.UpSampling3D)
