@@ -147,7 +147,7 @@ def test_every_layer_answers_as_in_a_model_that_ends_there(case):
     found = activations(model, x, batch_size=3)
     for name, array in found.items():
         expected = keras.Model(model.inputs, keras.tree.flatten(model.get_layer(name).output)[0])
-        given = [x[one.name] for one in model.inputs] if isinstance(x, dict) else x
+        given = [x[one.name] for one in model.inputs] if isinstance(x, dict) else x if isinstance(x, list) else [x]
         np.testing.assert_allclose(array, np.asarray(expected(given, training=False), "float32"), atol=1e-5)
 
 
