@@ -15,7 +15,7 @@ ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
-    ("kerashw.diagnosis",),
+    ("kerashw.diagnosis", "kerashw.probes.kinds"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop"),
     ("kerashw.figures.style", "kerashw.importance"),
     ("kerashw.figures.bands", "kerashw.figures.sheets", "kerashw.figures.trials"),
