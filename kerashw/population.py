@@ -1,6 +1,6 @@
 """Many small trainings at once: members of one structure share one compiled loop, each with its own data and rates.
 
-The weights of a layer are stacked, (members, inputs, units); a layer of all members is one batched product. The
+The weights of all members are stacked; a layer of all members is one batched product. The
 order of items, the starting weights and the update rules are those of `kerashw.training.train`, so a member ends
 where the same model trained alone by Keras ends, apart from the rounding of sums.
 
@@ -21,15 +21,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerashw.loop import Fixed, Shape, State, program, structure_of
+from kerashw.loop import Fixed, Shape, State, program, rows_of, structure_of
 from kerashw.rules import RULES
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch_order, first_below, pick_best
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
-SIZES = (1, 4, 16, 64)  # members in one loop; more would leave the caches of a processor
-COMPILING = 1.2  # seconds, of one loop
+SIZES = (1, 4, 16, 64)  # members in one loop
+CACHED = 2**18  # weights in one loop: with their slots and gradients more would leave the caches of a processor
+COMPILING = 0.9  # seconds, of one loop
 WIDTHS = (16, 24, *(base << power for power in range(1, 20) for base in (16, 24)))  # rows of a batch
 # Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.
 CHUNK_ITEMS, CHUNK_WORK = 400_000, 1e10
@@ -151,7 +152,8 @@ def _groups(builder, members, task, how):
         first = members[places[0]]
         epochs = first.epochs or {**TRAINING, **first.settings}["epochs"]
         each = epochs * _seconds(built[places[0]].count_params(), len(first.train_indices), wide)
-        for size, some in _sized(places, each):
+        most = max(size for size in SIZES if size == 1 or size * built[places[0]].count_params() <= CACHED)
+        for size, some in _sized(places, each, most):
             yield _Group(
                 some, [members[place] for place in some], [built[place] for place in some], task, size=size,
                 optimizer=optimizer, wide=wide, in_step=size == 1 or len(steps) == 1, longest=longest,
@@ -159,18 +161,18 @@ def _groups(builder, members, task, how):
             )  # fmt: skip
 
 
-def _sized(places, each):
+def _sized(places, each, most):
     """(size of the loop, places in it); a loop is filled up if that costs less than compiling a smaller one.
 
     `each` are the seconds that one member takes.
 
-    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=0.01)]
+    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=0.01, most=64)]
     [(64, 20)]
-    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=1.0)]
+    >>> [(size, len(some)) for size, some in _sized(list(range(20)), each=1.0, most=64)]
     [(16, 16), (4, 4)]
     """
     while places:
-        size = next((size for size in SIZES if len(places) <= size), SIZES[-1])
+        size = next((size for size in SIZES if len(places) <= size <= most), most)
         while (size - len(places)) * each > COMPILING:
             size = SIZES[SIZES.index(size) - 1]
         yield size, places[:size]
@@ -249,23 +251,25 @@ class _Group:
             report(count * len(self.members))
             cut = at < last and time.monotonic() > deadline
         seconds, history = (time.monotonic() - began) / len(self.members) / share, np.concatenate(rows)
-        state = [[array.numpy() for array in part] for part in self._kept(state, keep_models, keep_last)]
+        is_best = self._is_held and self.score_epoch == "best"
+        weights = (state.best_weights if is_best else state.weights) if keep_models else ()
+        last = (state.steps, *state.weights, *itertools.chain(*state.slots)) if keep_last else ()
+        weights, last = ([array.numpy() for array in arrays] for arrays in (weights, last))
         return [
-            self._result(place, self._told(history, place), [[array[place] for array in part] for part in state],
-                         epoch, seconds, cut) for place, epoch in enumerate(pruned)
-        ]  # fmt: skip
+            self._result(self._told(history, place), _of(place, weights), _of(place, last), epoch, seconds, cut)
+            for place, epoch in enumerate(pruned)
+        ]
 
     def first_state(self):
         """Where the training begins: weights drawn by each member's seed, or what it brings from an earlier one."""
-        drawn = [_matrices(draw_weights(model, own.seed)) for model, own in zip(self.models, self.members)]
+        drawn = [_arrays(draw_weights(model, own.seed)) for model, own in zip(self.models, self.members)]
         drawn += drawn[:1] * (len(self.rows) - len(drawn))
         weights = [np.stack(arrays) for arrays in zip(*drawn)]
         slots = [[np.full_like(array, value) for array in weights] for value in RULES[self.optimizer][1]]
-        steps = np.zeros((len(self.rows), 1, 1), "float32")
+        steps = np.zeros((len(self.rows), 1), "float32")
         for place, member in enumerate(self.members):
             if member.start is not None:
-                steps[place], *kept = member.start
-                for array, row in zip((*weights, *(array for slot in slots for array in slot)), kept, strict=True):
+                for array, row in zip((steps, *weights, *itertools.chain(*slots)), member.start, strict=True):
                     array[place] = row
         weights = tuple(map(tf.constant, weights))
         return State(
@@ -289,16 +293,16 @@ class _Group:
         def floats(values):
             return tf.constant(values, tf.float32)
 
-        def per_array(name):
-            return floats([[[own[name]]] for own in self.settings])
+        def each(name):
+            return floats([[own[name]] for own in self.settings])
 
         return Fixed(
-            rate=per_array("learning_rate"),
-            momentum=per_array("momentum"),
-            decay=per_array("weight_decay"),
-            cosine=tf.constant([[[own["schedule"] == "cosine"]] for own in self.settings]),
-            total_steps=floats((-(-sizes // batch_sizes) * self.epochs)[:, None, None]),
-            factors=floats([_factors(model) for model in self.models]),
+            rate=each("learning_rate"),
+            momentum=each("momentum"),
+            decay=each("weight_decay"),
+            cosine=tf.constant([[own["schedule"] == "cosine"] for own in self.settings]),
+            total_steps=floats((-(-sizes // batch_sizes) * self.epochs)[:, None]),
+            factors=self._factors(),
             drop_rates=floats([_rates(model) for model in self.models]),
             seeds=tf.constant([member.seed for member in self.rows], tf.int32),
             sizes=tf.constant(sizes),
@@ -313,6 +317,13 @@ class _Group:
             sign=tf.constant(1.0 if OBJECTIVES[self.objective] == "max" else -1.0),
         )
 
+    def _factors(self):
+        """The L2 factor of each weight; nothing where no member has any, which spares the loop its part of the work."""
+        factors = [_arrays(model, _factor) for model in self.models]
+        if not any(array.any() for arrays in factors for array in arrays):
+            return ()
+        return tuple(tf.constant(np.stack(arrays)) for arrays in zip(*factors))
+
     @property
     def _is_held(self):
         return self.members[0].validation_indices is not None
@@ -325,13 +336,7 @@ class _Group:
         told = {"epoch": list(range(self.initial + 1, self.initial + len(rows) + 1))}
         return told | {name: rows[:, column].astype(float).tolist() for column, name in enumerate(names)}
 
-    def _kept(self, state, keep_models, keep_last):
-        """The arrays of which each member takes its own: its weights, and what a later training goes on from."""
-        weights = state.best_weights if self._is_held and self.score_epoch == "best" else state.weights
-        last = (state.steps, *state.weights, *(array for slot in state.slots for array in slot))
-        return weights if keep_models else (), last if keep_last else ()
-
-    def _result(self, place, told, arrays, pruned, seconds, cut):
+    def _result(self, told, weights, last, pruned, seconds, cut):
         """What became of one member."""
         number = told["epoch"][-1]
         for name in told:
@@ -341,7 +346,6 @@ class _Group:
             told = {name: values[: pruned - self.initial] for name, values in told.items()}
             number = pruned
         best = pick_best(told, self.objective) if self._is_held and self.score_epoch == "best" else number
-        weights, last = (part or None for part in arrays)
         return Trained(weights, told, best, seconds, last, cut, pruned)
 
 
@@ -350,25 +354,29 @@ def _metric_names(task, held):
     return names + [f"val_{name}" for name in names] if held else names
 
 
-def _matrices(model):
-    """The kernels (inputs, units) and biases (1, units) of a chain of dense layers."""
-    return [np.asarray(variable).reshape(-1, variable.shape[-1]) for variable in model.trainable_variables]
+def _of(place, arrays):
+    return [array[place] for array in arrays] or None
+
+
+def _arrays(model, value=np.asarray):
+    """The weights of a model, or another value of each variable, as the rows of a loop."""
+    return [np.concatenate([np.ravel(value(variable)) for variable in row]) for row in rows_of(model)]
 
 
 def _assign(model, arrays):
-    for variable, array in zip(model.trainable_variables, arrays, strict=True):
-        variable.assign(array.reshape(variable.shape))
+    """The model with weights as `_arrays` gives them."""
+    for row, array in zip(rows_of(model), arrays, strict=True):
+        for variable in row:
+            size = math.prod(variable.shape)
+            variable.assign(array[:size].reshape(variable.shape))
+            array = array[size:]
     return model
 
 
-def _factors(model):
-    """The L2 factor of each weight array, 0 where there is none."""
-    factors = []
-    for layer in model.layers:
-        for variable in layer.trainable_variables:
-            regularizer = getattr(layer, f"{variable.name}_regularizer", None)
-            factors.append(float(regularizer.l2) if regularizer is not None else 0.0)
-    return factors
+def _factor(variable):
+    """The L2 factor of each weight of a variable, 0 where there is none."""
+    factor = float(variable.regularizer.l2) if variable.regularizer is not None else 0.0
+    return np.full(variable.shape, factor, "float32")
 
 
 def _rates(model):

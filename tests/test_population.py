@@ -123,8 +123,8 @@ def test_dropout_drops_its_share_anew_at_every_step_and_for_every_member():
 
     from kerashw.loop import _uniform
 
-    drawn = _uniform(tf.constant([1, 2]), tf.constant([[[0.0]], [[0.0]]]), 0, (2, 50, 40)).numpy()
-    later = _uniform(tf.constant([1, 2]), tf.constant([[[1.0]], [[1.0]]]), 0, (2, 50, 40)).numpy()
+    drawn = _uniform(tf.constant([1, 2]), tf.constant([[0.0], [0.0]]), 0, (2, 50, 40)).numpy()
+    later = _uniform(tf.constant([1, 2]), tf.constant([[1.0], [1.0]]), 0, (2, 50, 40)).numpy()
     assert abs(drawn.mean() - 0.5) < 0.02 and abs(drawn.var() - 1 / 12) < 0.01
     for one, other in ((drawn[0], drawn[1]), (drawn[0], later[0]), (drawn[0, :-1], drawn[0, 1:])):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.08
