@@ -18,7 +18,8 @@ class Adjustable(keras.optimizers.Optimizer):
     numbers of its own.
 
     >>> optimizer = Adjustable("sgd")
-    >>> optimizer.adjust(learning_rate=0.5, momentum=0.0, weight_decay=0.0, schedule="constant", steps=10)
+    >>> numbers = dict(learning_rate=0.5, momentum=0.0, weight_decay=0.0, schedule="constant")
+    >>> optimizer.adjust(numbers, steps=10)
     >>> variable = keras.Variable([1.0, 2.0])
     >>> optimizer.apply([tf.constant([2.0, 2.0])], [variable])
     >>> variable.numpy().tolist()
@@ -31,11 +32,11 @@ class Adjustable(keras.optimizers.Optimizer):
         self._momentum = tf.Variable(0.0, trainable=False)
         self._decay = tf.Variable(0.0, trainable=False)
 
-    def adjust(self, *, learning_rate, momentum, weight_decay, schedule, steps):
-        """From now on these numbers hold; `steps` is the length of the whole training."""
-        self._learning_rate.adjust(learning_rate, schedule, steps)
-        self._momentum.assign(momentum)
-        self._decay.assign(weight_decay)
+    def adjust(self, settings, steps):
+        """From now on the numbers of these settings hold; `steps` is the length of the whole training."""
+        self._learning_rate.adjust(settings["learning_rate"], settings["schedule"], steps)
+        self._momentum.assign(settings["momentum"])
+        self._decay.assign(settings["weight_decay"])
 
     def build(self, variables):
         """Slots for the variables of a model, unless they are there."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerashw.seeds import derive
+from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, structure, take
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 
@@ -50,7 +50,8 @@ class Trained:
 
     `best_epoch` counts from 1. `last` is the state after the last epoch, from which the training can go on.
     `cut` says that a deadline ended it, perhaps in the middle of its last epoch; `pruned` is the epoch after which it
-    was given up, and then its weights are of no use.
+    was given up, and then its weights are of no use. Of a model that is used
+    again `model` is the list of its weights.
     """
 
     model: object
@@ -74,26 +75,13 @@ def build_model(builder, settings, *, input_shape, outputs):
     >>> build_model(mlp, dict(hidden=(4,), epochs=3), input_shape=(2,), outputs=1).count_params()
     17
     """
+    from keras.src.utils.naming import reset_uids
+
+    # Layers without a name of their own are called dense, dense_1, ... whatever was built before. The public way to
+    # that, clear_session, would forget a person's dtype policy and all compiled kernels as well.
+    reset_uids()
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
     return builder(input_shape=tuple(input_shape), outputs=outputs, **own)
-
-
-def draw_weights(model, seed):
-    """The model, its weights drawn anew by the initializers of its layers: they depend on the seed and on names alone.
-
-    So a model that was built before can start again as if it had just been built. Weights whose initializer is not
-    to be found under the name Keras gives it stay as they are.
-    """
-    for layer in model.layers:
-        for variable in layer.weights:
-            initializer = getattr(layer, f"{variable.name}_initializer", None)
-            if initializer is None:
-                continue
-            config = initializer.get_config()
-            if "seed" in config:
-                config["seed"] = derive(seed, layer.name, variable.name)
-            variable.assign(type(initializer).from_config(config)(variable.shape, dtype=variable.dtype))
-    return model
 
 
 def make_optimizer(settings, steps):
@@ -115,8 +103,11 @@ def make_optimizer(settings, steps):
     return kind(**options)
 
 
-def compile_model(model, settings, *, is_classification, steps, steps_per_execution=1):
-    """The model, ready for `fit`: cross-entropy on logits with accuracy, or squared error with MSE and R2."""
+def compile_model(model, settings, *, is_classification, steps, steps_per_execution=1, optimizer=None):
+    """The model, ready for `fit`: cross-entropy on logits with accuracy, or squared error with MSE and R2.
+
+    The optimizer is the one that the settings describe, unless it is given.
+    """
     import keras
 
     if is_classification:
@@ -125,7 +116,7 @@ def compile_model(model, settings, *, is_classification, steps, steps_per_execut
         loss = keras.losses.MeanSquaredError()
         metrics = [keras.metrics.MeanSquaredError(name="mse"), keras.metrics.R2Score(name="r2")]
     model.compile(
-        optimizer=make_optimizer(settings, steps),
+        optimizer=optimizer or make_optimizer(settings, steps),
         loss=loss,
         metrics=metrics,
         steps_per_execution=steps_per_execution,
@@ -184,6 +175,7 @@ def train(
     callbacks=(),
     bars=(),
     deadline=math.inf,
+    reuse=False,
 ):
     """A Trained model: `settings` fitted on some items of the task, scored on others.
 
@@ -191,6 +183,10 @@ def train(
     `score_epoch="last"`); without, of the last. `start` and `initial_epoch` go on from an earlier `last` state.
     Stops at the deadline (in seconds of time.monotonic), or where it lies below a bar: (epoch, the objective that is to
     be reached by then). Raises Diverged when the loss is no longer finite.
+
+    With `reuse` the model is one that an earlier training of the same structure has compiled, where there is one, and
+    its weights alone are handed out; a `last` state then is for trainings with `reuse`. Whichever it is, it starts as
+    if it had just been built.
     """
     import keras
     import tensorflow as tf
@@ -199,18 +195,19 @@ def train(
     epochs = epochs or settings["epochs"]
     objective = objective or task.objective
     began = time.monotonic()
-    keras.utils.set_random_seed(seed)
-    model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
-    adapt(draw_weights(model, seed), task.x[train_indices])
     batch_size = min(settings["batch_size"], len(train_indices))
     steps = -(-len(train_indices) // batch_size)
-    compile_model(
-        model,
-        settings,
-        is_classification=task.is_classification,
-        steps=steps * epochs,
-        steps_per_execution=min(STEPS_PER_EXECUTION, steps),
-    )
+    key = structure(builder, settings, task)
+    model = take(key) if reuse else None
+    if model is None:
+        model = _compiled(builder, settings, task, seed=seed, steps=steps * epochs, reuse=reuse)
+    draw_chance(draw_weights(model, seed), seed)
+    if reuse:
+        adapt_again(model, task.x[train_indices])
+        model.optimizer.restart()
+        model.optimizer.adjust(settings, steps * epochs)
+    else:
+        adapt(model, task.x[train_indices])
     if start is not None:
         set_state(model, start)
     order = tf.Variable(train_indices.astype("int32"))
@@ -223,21 +220,50 @@ def train(
                 objective, mode=OBJECTIVES[objective], patience=patience, restore_best_weights=True
             )
         )
-    fitted = model.fit(
-        batches(task.x, task.y, order, batch_size),
-        validation_data=None if validation_indices is None else in_order(task.x, task.y, validation_indices),
-        initial_epoch=initial_epoch,
-        epochs=epochs,
-        callbacks=watched,
-        shuffle=False,  # `batches` shuffles
-        verbose=0,
-    )
+    try:
+        fitted = model.fit(
+            batches(task.x, task.y, order, batch_size),
+            validation_data=None if validation_indices is None else in_order(task.x, task.y, validation_indices),
+            initial_epoch=initial_epoch,
+            epochs=epochs,
+            callbacks=watched,
+            shuffle=False,  # `batches` shuffles
+            verbose=0,
+        )
+    finally:
+        if reuse:
+            keep(key, model)
     history = {"epoch": [number + 1 for number in fitted.epoch]}
     history.update({name: [float(value) for value in values] for name, values in fitted.history.items()})
     best = history["epoch"][-1]
     if validation_indices is not None and score_epoch == "best":
         best = pick_best(history, objective)
-    return Trained(model, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
+    result = model.get_weights() if reuse else model
+    return Trained(result, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
+
+
+def _compiled(builder, settings, task, *, seed, steps, reuse):
+    """A model that was never trained, with Keras's own optimizer or with one for many trainings."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    optimizer = None
+    if reuse:
+        from kerashw.optimizers import Adjustable
+
+        optimizer = Adjustable(settings["optimizer"])
+        optimizer.build(model.trainable_variables)
+    compile_model(
+        model,
+        settings,
+        is_classification=task.is_classification,
+        steps=steps,
+        # More than an epoch has are no harm: one number for all, as another would be traced anew.
+        steps_per_execution=STEPS_PER_EXECUTION,
+        optimizer=optimizer,
+    )
+    return model
 
 
 def pick_best(history, objective):
@@ -262,16 +288,6 @@ def first_below(history, bars, objective, score_epoch="best"):
         if len(reached) and (np.nanmax(reached) if score_epoch == "best" else reached[-1]) < sign * bar:
             return epoch
     return None
-
-
-def adapt(model, x):
-    """The model, its Normalization layers set to the mean and variance of the items."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            layer.adapt(x)
-    return model
 
 
 def state(model):

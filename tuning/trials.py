@@ -110,7 +110,7 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
             attempt.cut = True
         _train_alone(setup, store, attempt, medians, deadline)
         yield attempt
-    _forget_models()
+    gc.collect()  # models are circles of references: without this those that are not used again would pile up
 
 
 def check_parameters(study, count):
@@ -201,7 +201,7 @@ def _train_alone(setup, store, attempt, medians, deadline):
                 validation_indices=member.validation_indices, seed=member.seed, epochs=member.epochs,
                 objective=setup.objective, score_epoch=setup.study.score_epoch, start=member.start,
                 initial_epoch=member.initial_epoch, keep_last=_is_hyperband(setup), deadline=deadline,
-                bars=member.bars, callbacks=[setup.progress.callback()],
+                bars=member.bars, callbacks=[setup.progress.callback()], reuse=True,
             )  # fmt: skip
         except WorkError:  # the run's own files, not the trial
             raise
@@ -289,10 +289,3 @@ def _reason(error):
 def _first_line(error):
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else 'no message'}"
-
-
-def _forget_models():
-    import keras
-
-    keras.backend.clear_session()
-    gc.collect()

@@ -1,0 +1,151 @@
+"""Compiled models kept from one training to the next: what a search traces once serves all trials of one structure.
+
+A kept model starts again exactly as one that was just built: every variable it has is set from the seed, the
+training items or a constant. A model of which that cannot be said is not kept.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from kerashw.seeds import derive
+from kerashw.settings import builder_keywords
+
+# So many models are kept, and so many parameters altogether; an optimizer holds up to three times as many numbers.
+MODELS, PARAMETERS = 4, 10_000_000
+
+_kept = OrderedDict()  # the one used last is at the end
+
+
+def structure(builder, settings, task):
+    """What two trainings must have in common to share a model; their rates, batches and epochs may differ.
+
+    >>> from kerashw.models import mlp
+    >>> from kerashw.training import Task
+    >>> task = Task(x := __import__("numpy").zeros((2, 1)), x, 1, False)
+    >>> one = structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.1), task)
+    >>> one == structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.2), task)
+    True
+    >>> one == structure(mlp, dict(optimizer="sgd", hidden=(5,), learning_rate=0.1), task)
+    False
+    """
+    own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
+    return builder, _hashable(own), settings["optimizer"], task.x.shape[1:], task.outputs, task.is_classification
+
+
+def take(key):
+    """The model that was kept under a key, which from now on is not; None where there is none.
+
+    >>> take("nothing") is None
+    True
+    """
+    return _kept.pop(key, None)
+
+
+def keep(key, model):
+    """The model is there for the next training of its structure, if it can start again."""
+    if restarts(model):
+        _kept[key] = model
+    while len(_kept) > MODELS or sum(one.count_params() for one in _kept.values()) > PARAMETERS:
+        _kept.popitem(last=False)
+
+
+def restarts(model):
+    """Whether all that changes in a training of the model is known: its layers are Keras's or ours, without nesting."""
+    import keras
+
+    nested = (keras.Model, keras.layers.Wrapper, keras.layers.Lambda)
+    if type(model).__module__.partition(".")[0] != "keras":
+        return False
+    for layer in model.layers:
+        if type(layer).__module__.partition(".")[0] not in ("keras", "kerashw") or isinstance(layer, nested):
+            return False
+    set_anew = [variable for _, variable, _ in _drawn(model)]
+    set_anew += [generator.state for _, generator in _generators(model)]
+    for layer in _normalizations(model):
+        set_anew += layer.variables
+    return {id(variable) for variable in model.variables} <= set(map(id, set_anew))
+
+
+def draw_weights(model, seed):
+    """The model, its weights drawn anew by the initializers of its layers: they depend on the seed and on names alone.
+
+    So a model that was built before can start again as if it had just been built. Weights whose initializer is not
+    to be found under the name Keras gives it stay as they are.
+    """
+    for layer, variable, initializer in _drawn(model):
+        config = initializer.get_config()
+        if "seed" in config:
+            config["seed"] = derive(seed, layer.name, variable.name)
+        variable.assign(type(initializer).from_config(config)(variable.shape, dtype=variable.dtype))
+    return model
+
+
+def draw_chance(model, seed):
+    """The model, its dropout and augmentation at the start of the chance that belongs to the seed.
+
+    A layer that was given a seed of its own starts from that one.
+    """
+    for name, generator in _generators(model):
+        own = generator.get_config()["seed"]
+        generator.state.assign([derive(seed, *name) if own is None else own, 0])
+    return model
+
+
+def adapt(model, x):
+    """The model, its Normalization layers set to the mean and variance of the items."""
+    for layer in _normalizations(model):
+        layer.adapt(x)
+    return model
+
+
+def adapt_again(model, x):
+    """The same for a model that was traced before or will be used again.
+
+    Keras gives its Normalization constants, which a graph holds on to; here they are variables.
+    """
+    import tensorflow as tf
+
+    for layer in _normalizations(model):
+        held = layer.mean, layer.variance
+        layer.adapt(x)
+        if not isinstance(held[0], tf.Variable):
+            held = tuple(tf.Variable(value, trainable=False) for value in held)
+        for variable, value in zip(held, (layer.mean, layer.variance)):
+            variable.assign(value)
+        layer.mean, layer.variance = held
+    return model
+
+
+def _drawn(model):
+    """(layer, variable, initializer) of every weight whose initializer bears the name of the weight."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            initializer = getattr(layer, f"{variable.name}_initializer", None)
+            if initializer is not None:
+                yield layer, variable, initializer
+
+
+def _generators(model):
+    """((layer's name, attribute), generator) of every layer that draws numbers while it is trained."""
+    import keras
+
+    for layer in model.layers:
+        for name, value in vars(layer).items():
+            if isinstance(value, keras.random.SeedGenerator):
+                yield (layer.name, name), value
+
+
+def _normalizations(model):
+    """The layers that are adapted to the items; one that was given its mean is not."""
+    import keras
+
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization) and layer.weights]
+
+
+def _hashable(value):
+    """A value of a setting as part of a key; 1, 1.0 and True are not the same to a builder."""
+    if isinstance(value, Mapping):
+        return dict, tuple((name, _hashable(one)) for name, one in sorted(value.items()))
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(map(_hashable, value))
+    return type(value), value

@@ -1,0 +1,290 @@
+"""Models used again: a training starts as with a new one, nothing is traced twice, and memory does not grow."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+
+from kerashw import reuse
+from kerashw.augment import Augment
+from kerashw.commands import quiet_tensorflow
+from kerashw.models import cnn, mlp
+from kerashw.settings import TRAINING
+from kerashw.training import Diverged, Task, build_model, train
+
+quiet_tensorflow()  # as the command line does: with it, one seed gives one result
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.uniform(-1, 1, (60, 2)).astype("float32")
+LINES = Task(X, (X[:, :1] - 2 * X[:, 1:]).astype("float32"), 1, False)
+IMAGES = Task(GENERATOR.integers(0, 256, (60, 6, 6)).astype("uint8"), np.arange(60) % 3, 3, True)
+DENSE = dict(
+    hidden=(4,), dropout=0.3, batch_normalization=True, normalize=True, optimizer="adam", learning_rate=0.01,
+    batch_size=16, epochs=3,
+)  # fmt: skip
+CONVOLVED = dict(
+    filters=(2,), kernel_size=3, hidden=(4,), dropout=0.3, spatial_dropout=0.2, optimizer="sgd", learning_rate=0.05,
+    momentum=0.9, weight_decay=0.01, schedule="cosine", batch_size=16, epochs=2,
+    augment=Augment(rotation=20, width_shift=0.1, brightness=0.2),
+)  # fmt: skip
+# All that may differ from one training to the next on one model.
+OTHER = dict(learning_rate=0.3, momentum=0.8, weight_decay=0.1, schedule="cosine", batch_size=7, epochs=4, patience=1)
+TRAIN, HELD = np.arange(40), np.arange(40, 60)
+
+
+@pytest.fixture(autouse=True)
+def _none_kept():
+    reuse._kept.clear()
+    yield
+    reuse._kept.clear()
+
+
+def trained(builder, settings, task, *, seed=0, train_indices=TRAIN, held=HELD, **options):
+    options = dict(train_indices=train_indices, validation_indices=held, seed=seed, reuse=True, **options)
+    return train(builder, settings, task, **options)
+
+
+def told(one):
+    """All that a training gave, bit by bit, but for its time."""
+    state = [array.tobytes() for array in one.last or ()]
+    return one.history, one.best_epoch, [array.tobytes() for array in one.model], state
+
+
+CASES = {
+    "dense, dropout and normalizations": (mlp, DENSE, LINES),
+    "augmented images": (cnn, CONVOLVED, IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_training_is_the_same_whatever_its_model_was_used_for_before(name):
+    builder, settings, task = CASES[name]
+    fresh = told(trained(builder, settings, task, keep_last=True))
+    # Other items, too: what they are normalized by must not stay.
+    trained(builder, dict(settings, **OTHER), task, seed=1, train_indices=HELD, held=TRAIN)
+    key = reuse.structure(builder, {**TRAINING, **settings}, task)
+    assert list(reuse._kept) == [key], "the test wants one model for both"
+    assert told(trained(builder, settings, task, keep_last=True)) == fresh
+    assert told(trained(builder, settings, task, seed=1, keep_last=True)) != fresh
+
+
+def test_a_training_comes_to_what_it_comes_to_without_reuse():
+    settings = dict(DENSE, optimizer="rmsprop", momentum=0.5, weight_decay=0.1, schedule="cosine")
+    trained(mlp, dict(settings, **OTHER), LINES)
+    one = trained(mlp, settings, LINES)
+    alone = train(mlp, settings, LINES, train_indices=TRAIN, validation_indices=HELD, seed=0)
+    for name, values in alone.history.items():
+        assert one.history[name] == pytest.approx(values, rel=1e-4), name
+    assert one.best_epoch == alone.best_epoch
+    for array, other in zip(one.model, alone.model.get_weights(), strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-4, atol=1e-5)
+
+
+def test_the_chance_of_a_layer_depends_on_the_seed_and_on_its_name():
+    model = build_model(cnn, CONVOLVED, input_shape=(6, 6), outputs=3)
+    layers = [model.get_layer(name) for name in ("augmentation", "spatial_dropout_1", "dropout_1")]
+    states = []
+    for seed in (0, 1, 0):
+        reuse.draw_chance(model, seed)
+        states.append([tuple(np.array(layer.seed_generator.state)) for layer in layers])
+    assert states[0] == states[2] and len({*states[0], *states[1]}) == 6
+
+
+def test_a_layer_with_a_seed_of_its_own_keeps_it():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dropout(0.5, seed=7)(inputs))
+    reuse.draw_chance(model, 3)
+    assert np.array(model.layers[-1].seed_generator.state).tolist() == [7, 0]
+
+
+def test_a_training_on_a_used_model_goes_on_where_an_earlier_one_stopped():
+    settings = dict(CONVOLVED, batch_normalization=True, schedule="constant")
+    whole = trained(cnn, settings, IMAGES, epochs=4, score_epoch="last")
+    first = trained(cnn, settings, IMAGES, epochs=2, score_epoch="last", keep_last=True)
+    trained(cnn, dict(settings, **OTHER), IMAGES, seed=1)
+    rest = trained(cnn, settings, IMAGES, epochs=4, score_epoch="last", initial_epoch=2, start=first.last)
+    assert [array.tobytes() for array in rest.model] == [array.tobytes() for array in whole.model]
+    assert first.history["val_loss"] + rest.history["val_loss"] == whole.history["val_loss"]
+
+
+# Tracing
+
+
+TRACES = []
+
+
+def counted(x):
+    """relu, each of whose traces is counted."""
+    TRACES.append(1)
+    return keras.ops.relu(x)
+
+
+def counting(*, input_shape, outputs, units=3):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.Dense(units, activation=counted)(inputs)))
+
+
+def traces(settings, **options):
+    """How often a training on the lines traces its model."""
+    before = len(TRACES)
+    trained(counting, {"batch_size": 16, "epochs": 2, **settings}, LINES, **options)
+    return len(TRACES) - before
+
+
+def test_other_values_items_and_numbers_of_steps_are_not_traced_again():
+    assert traces({}) > 0
+    for name, value in OTHER.items():
+        assert traces({name: value}, seed=1) == 0, name
+    assert traces(OTHER) == 0
+    assert traces({}, train_indices=np.arange(17), held=np.arange(17, 60)) == 0
+    assert traces({"batch_size": 1}) == 0, "40 steps are more than one call of the compiled loop"
+    assert traces({"batch_size": 1000}) == 0, "one step"
+
+
+def test_another_structure_is_traced_and_the_first_is_still_there():
+    changes = {}, dict(units=4), dict(optimizer="sgd")
+    assert all(traces(change) > 0 for change in changes)
+    assert all(traces(change) == 0 for change in changes)
+
+
+def test_a_diverged_training_leaves_a_model_that_starts_anew():
+    settings = dict(DENSE, optimizer="sgd", batch_normalization=False)
+    fresh = told(trained(mlp, settings, LINES))
+    with pytest.raises(Diverged):
+        trained(mlp, dict(settings, learning_rate=1e38), LINES)
+    assert len(reuse._kept) == 1
+    assert told(trained(mlp, settings, LINES)) == fresh
+
+
+# What is kept
+
+
+class Noise(keras.layers.Layer):
+    """Draws from a generator that no seed of ours reaches."""
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Counter(keras.layers.Layer):
+    def build(self, shape):
+        self.total = self.add_weight(shape=(), initializer="zeros", trainable=False, name="total")
+
+    def call(self, x):
+        return x
+
+
+MINE = {
+    "a layer of one's own": lambda x: Noise()(x),
+    "a variable of one's own": lambda x: Counter()(x),
+    "a lambda": lambda x: keras.layers.Lambda(lambda value: value + 1)(x),
+    "a recurrent layer": lambda x: keras.layers.LSTM(2)(x[:, None]),
+    "a model in the model": lambda x: build_model(mlp, dict(hidden=(3,)), input_shape=(2,), outputs=2)(x),
+    "a layer in a layer": lambda x: keras.layers.TimeDistributed(Noise())(x[:, None])[:, 0],
+    "layers in a layer": lambda x: keras.layers.MultiHeadAttention(1, 2)(x[:, None], x[:, None])[:, 0],
+}
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_a_model_is_not_kept_if_its_state_may_not_all_be_known(name):
+    inputs = keras.Input((2,))
+    reuse.keep(name, keras.Model(inputs, MINE[name](inputs)))
+    assert reuse.take(name) is None
+
+
+def noisy(*, input_shape, outputs):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(Noise()(inputs)))
+
+
+def test_a_model_that_is_not_kept_is_built_anew_with_the_same_result():
+    first, again = (told(trained(noisy, dict(batch_size=16, epochs=1), LINES)) for _ in range(2))
+    assert first == again and not reuse._kept
+
+
+def nameless(*, input_shape, outputs):
+    kinds = keras.layers
+    return keras.Sequential([
+        keras.Input(input_shape), kinds.GaussianNoise(0.1), kinds.Dense(4), kinds.LayerNormalization(),
+        kinds.BatchNormalization(), kinds.Dropout(0.2), kinds.Dense(outputs),
+    ])  # fmt: skip
+
+
+def test_a_chain_of_keras_layers_without_names_is_kept_and_starts_as_if_built_anew():
+    settings = dict(batch_size=16, epochs=2)
+    fresh = told(trained(nameless, settings, LINES))
+    trained(nameless, settings, LINES, seed=1)
+    assert len(reuse._kept) == 1 and told(trained(nameless, settings, LINES)) == fresh
+
+
+def test_layers_without_names_are_called_the_same_whatever_was_built_before():
+    names = [
+        [layer.name for layer in build_model(counting, {}, input_shape=(2,), outputs=1).layers] for _ in range(2)
+    ]
+    assert names[0] == names[1]
+
+
+def test_only_a_few_models_are_kept_and_those_used_last():
+    model = build_model(mlp, dict(hidden=(2,)), input_shape=(1,), outputs=1)
+    for number in range(reuse.MODELS):
+        reuse.keep(number, model)
+    reuse.keep(0, reuse.take(0))
+    reuse.keep("more", model)
+    assert reuse.take(1) is None
+    assert all(reuse.take(key) is model for key in (0, "more", 2, 3))
+
+
+def test_models_are_let_go_when_their_parameters_are_too_many(monkeypatch):
+    model = build_model(mlp, dict(hidden=(2,)), input_shape=(1,), outputs=1)
+    monkeypatch.setattr(reuse, "PARAMETERS", 2 * model.count_params())
+    for number in range(3):
+        reuse.keep(number, model)
+    assert reuse.take(0) is None and reuse.take(1) is reuse.take(2) is model
+    monkeypatch.setattr(reuse, "PARAMETERS", model.count_params() - 1)
+    reuse.keep("large", model)
+    assert reuse.take("large") is None
+
+
+def key(**settings):
+    return reuse.structure(mlp, {**TRAINING, **settings}, LINES)
+
+
+@pytest.mark.parametrize("one, other", [
+    (dict(hidden=(4,)), dict(hidden=(4, 4))),
+    (dict(dropout=0), dict(dropout=False)),
+    (dict(l2=0.1), dict(l2=0.2)),
+    (dict(augment=None), dict(augment=Augment(rotation=1))),
+    (dict(optimizer="adam"), dict(optimizer="adamw")),
+    (dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=1.0))),
+     dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=2.0)))),
+])  # fmt: skip
+def test_what_a_model_is_built_from_tells_structures_apart(one, other):
+    assert key(**one) == key(**one) != key(**other)
+    assert len({key(**one), key(**one), key(**other)}) == 2
+
+
+# Memory
+
+
+def resident():
+    """Megabytes of memory this process has now."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def test_memory_does_not_grow_with_the_number_of_trainings():
+    """A training that compiles anew takes 5 MB and more, for ever."""
+    settings = dict(hidden=(8,), batch_size=20, epochs=1)
+
+    def some(number):
+        for seed in range(number):
+            trained(mlp, dict(settings, learning_rate=0.01 / (seed + 1), weight_decay=0.001 * seed), LINES, seed=seed)
+        gc.collect()
+        return resident()
+
+    before = some(10)
+    assert some(40) - before < 40 * 0.3
