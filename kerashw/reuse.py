@@ -19,9 +19,11 @@ _kept = OrderedDict()  # the one used last is at the end
 def structure(builder, settings, task):
     """What two trainings must have in common to share a model; their rates, batches and epochs may differ.
 
+    >>> import numpy as np
     >>> from kerashw.models import mlp
     >>> from kerashw.training import Task
-    >>> task = Task(x := __import__("numpy").zeros((2, 1)), x, 1, False)
+    >>> points = np.zeros((2, 1))
+    >>> task = Task(points, points, outputs=1, is_classification=False)
     >>> one = structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.1), task)
     >>> one == structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.2), task)
     True

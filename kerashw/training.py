@@ -122,6 +122,11 @@ def compile_model(model, settings, *, is_classification, steps, steps_per_execut
         steps_per_execution=steps_per_execution,
         jit_compile=False,  # on a CPU XLA made one of two convolutional nets four times slower
     )
+    # Metrics make their variables at their first batch. Inside a graph TensorFlow would trace that twice, and never
+    # let go of it.
+    answers = np.zeros((2, *model.output_shape[1:]), "float32")
+    model.compute_metrics(None, np.zeros(2, "int64") if is_classification else answers, answers)
+    model.reset_metrics()
     return model
 
 

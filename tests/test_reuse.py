@@ -277,7 +277,7 @@ def resident():
 
 
 def test_memory_does_not_grow_with_the_number_of_trainings():
-    """A training that compiles anew takes 5 MB and more, for ever."""
+    """A training that compiles anew takes 2 MB and more, for ever."""
     settings = dict(hidden=(8,), batch_size=20, epochs=1)
 
     def some(number):
