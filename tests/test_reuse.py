@@ -60,9 +60,12 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_training_is_the_same_whatever_its_model_was_used_for_before(name):
     builder, settings, task = CASES[name]
-    fresh = told(trained(builder, settings, task, keep_last=True))
     # Other items, too: what they are normalized by must not stay.
-    trained(builder, dict(settings, **OTHER), task, seed=1, train_indices=HELD, held=TRAIN)
+    other = dict(settings=dict(settings, **OTHER), task=task, seed=1, train_indices=HELD, held=TRAIN)
+    apart = told(trained(builder, **other))
+    reuse._kept.clear()
+    fresh = told(trained(builder, settings, task, keep_last=True))
+    assert told(trained(builder, **other)) == apart
     key = reuse.structure(builder, {**TRAINING, **settings}, task)
     assert list(reuse._kept) == [key], "the test wants one model for both"
     assert told(trained(builder, settings, task, keep_last=True)) == fresh
