@@ -49,8 +49,8 @@ def parser():
 
 def rows_of(name, asked, function=None):
     """The rows of one benchmark; where it fails, what it had and a row with the reason."""
-    measure = function or pkgutil.resolve_name(f"benchmarks.{BENCHMARKS[name][0]}")
     try:
+        measure = function or pkgutil.resolve_name(f"benchmarks.{BENCHMARKS[name][0]}")
         for row in measure(asked):
             yield replace(row, benchmark=name)
     except Exception as error:  # whatever a peer or a command raises, the others are still measured

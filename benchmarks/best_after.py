@@ -2,7 +2,7 @@
 
 import statistics
 
-from benchmarks.functions import FUNCTIONS, score_of, study_of
+from benchmarks.functions import FUNCTIONS, grid, score_of, study_of
 from benchmarks.processes import as_kerashw, process, spread
 from benchmarks.rows import Row, Target, is_installed, with_peer
 from benchmarks.significance import WORSE, p_worse
@@ -14,7 +14,7 @@ def measure(asked):
     seeds = range(asked.of(smoke=2, quick=10, full=20))
     sides = ["ours", "KerasTuner", *(["Optuna TPE"] if is_installed("optuna") else [])]
     with process(as_kerashw) as answer:
-        table = answer("functions:regression_table", asked.data_dir, asked.of(smoke=1, quick=100, full=100))
+        table = answer("functions:regression_table", asked.data_dir, grid(), asked.of(smoke=1, quick=100, full=100))
     cases = [(name, side, seed) for name in (*FUNCTIONS, "regression") for side in sides for seed in seeds]
     best = spread("best_after:best", [(name, side, trials, initial, seed, table) for name, side, seed in cases])
     found = {}

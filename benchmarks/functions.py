@@ -96,8 +96,14 @@ def _regression(search):
     )  # fmt: skip
 
 
-def regression_table(data_dir, epochs=EPOCHS):
-    """The validation MSE of every point of the regression study on a grid, each trained for a few epochs."""
+def grid():
+    """Every point of the regression study on its grid, by the names of its settings."""
+    searched = study_of("regression", 1, None).searched
+    return [dict(zip(searched, values)) for values in itertools.product(*(space.values for space in searched.values()))]
+
+
+def regression_table(data_dir, points, epochs=EPOCHS):
+    """The validation MSE of points of the regression study, each trained for a few epochs."""
     from benchmarks.problem import Problem
     from kerashw.population import Member, train_together
     from kerashw.seeds import derive
@@ -106,8 +112,6 @@ def regression_table(data_dir, epochs=EPOCHS):
     study = study_of("regression", 1, None)
     task = Problem("regression", data_dir).task()
     ((train, held),) = split(task.y, stratify=False, validation=study.validation, seed=derive(0, "split"))
-    points = [dict(zip(study.searched, values))
-              for values in itertools.product(*(space.values for space in study.searched.values()))]  # fmt: skip
     members = [Member({**study.filled(values), "epochs": epochs}, train, held, seed=number)
                for number, values in enumerate(points)]  # fmt: skip
     trained = train_together(study.model, members, task, keep_models=False)

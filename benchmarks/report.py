@@ -25,6 +25,8 @@ def cells(row):
         return (row["what"], "failed", "-", "-", row["target"] or "-", "no")
     peer = number(row["peer"], row["unit"]) + (f" ({row['peer_name']})" if row["peer_name"] else "")
     ratio = "-" if row["ratio"] is None else f"{number(row['ratio'])} x"
+    if row["p"] is not None:
+        ratio = f"p {number(row['p'])}"
     met = {True: "yes", False: "no", None: "-"}[row["met"]]
     return (row["what"], number(row["ours"], row["unit"]), peer, ratio, row["target"] or "-", met)
 
@@ -68,9 +70,10 @@ def markdown(measured):
     listed = ", ".join(f"{name} {software[name]}" for name in told if software.get(name))
     paragraphs = [
         f"Measured on {measured['date']} on {machine['cores']} cores of {machine['processor']} with "
-        f"{machine['memory_gb']:g} GB of memory ({listed}{commit}) by",
+        f"{number(machine['memory_gb'], 'GB')} of memory ({listed}{commit}) by",
         f"    {measured['command']}",
-        "Peers ran in the same command on the same machine. The ratio says how many times better kerashw is.",
+        "Peers ran in the same command on the same machine. The ratio says how many times better kerashw is; p, how "
+        "likely it is that as good a search looks so bad by chance.",
         *([] if measured["real_data"] else ["STAND-INS took the place of the data."]),
     ]
     told, notes = [], []

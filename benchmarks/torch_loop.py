@@ -3,10 +3,8 @@
 import statistics
 import time
 
-import torch
-
-ACTIVATIONS = {"sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh, "relu": torch.nn.ReLU,
-               "leaky_relu": torch.nn.LeakyReLU}  # fmt: skip
+ACTIVATIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU"}
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 
 
 def net(settings, features=1, outputs=1):
@@ -15,28 +13,33 @@ def net(settings, features=1, outputs=1):
     >>> sum(weights.numel() for weights in net(dict(hidden=(128, 64), activation="sigmoid")).parameters())
     8577
     """
+    from torch import nn
+
     layers, width = [], features
     for units in settings["hidden"]:
-        layers += [torch.nn.Linear(width, units), ACTIVATIONS[settings["activation"]]()]
+        layers += [nn.Linear(width, units), getattr(nn, ACTIVATIONS[settings["activation"]])()]
         if settings.get("dropout"):
-            layers.append(torch.nn.Dropout(settings["dropout"]))
+            layers.append(nn.Dropout(settings["dropout"]))
         width = units
-    return torch.nn.Sequential(*layers, torch.nn.Linear(width, outputs))
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
 def optimizer(model, settings):
     """The optimizer by its Keras name; L2 on kernels as its weight decay, which costs least."""
+    import torch
+
     weights = list(model.parameters())
     groups = [
         {"params": [array for array in weights if array.ndim > 1], "weight_decay": 2 * settings.get("l2", 0.0)},
         {"params": [array for array in weights if array.ndim == 1]},
     ]
-    kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop}
-    return kinds[settings["optimizer"]](groups, lr=settings["learning_rate"])
+    return getattr(torch.optim, OPTIMIZERS[settings["optimizer"]])(groups, lr=settings["learning_rate"])
 
 
 def epochs_of(model, settings, x, y, x_held, y_held, epochs):
     """The validation error after every epoch: a new order, batch by batch, then the held-out items."""
+    import torch
+
     rule, loss_of = optimizer(model, settings), torch.nn.MSELoss()
     for _ in range(epochs):
         model.train()
@@ -51,6 +54,8 @@ def epochs_of(model, settings, x, y, x_held, y_held, epochs):
 
 def epoch_seconds(problem, proposals, epochs):
     """The median seconds of one epoch, for each proposal."""
+    import torch
+
     arrays = [torch.from_numpy(part.copy()) for part in problem.first_fold(problem.task())]
     seconds = []
     for settings in problem.settings_of(proposals):
