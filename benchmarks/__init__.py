@@ -2,7 +2,7 @@
 
     python -m pip install -r requirements.txt -r benchmarks/requirements.txt
     python -m benchmarks                                  # under ten minutes on two cores
-    python -m benchmarks --full --json measured.json      # published budgets, more seeds: about two hours
+    python -m benchmarks --full --json measured.json      # published budgets, more seeds: some hours
     python -m benchmarks --only start growth              # some of them
     python -m benchmarks --list
     python -m benchmarks --markdown measured.json         # the README's section from a saved run

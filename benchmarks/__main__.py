@@ -37,7 +37,7 @@ def parser():
     )  # fmt: skip
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="published budgets and more seeds")
-    size.add_argument("--smoke", action="store_true", help="as little as possible, to see that all runs; no measurement")
+    size.add_argument("--smoke", action="store_true", help="as little as possible, to see that all of it runs")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="some of those that --list shows")
     parser.add_argument("--json", metavar="FILE", help="write the rows with machine, versions and date there")
     parser.add_argument("--data-dir", metavar="DIR", default=os.environ.get("KERASHW_DATA_DIR") or None,

@@ -10,7 +10,7 @@ from benchmarks.significance import WORSE, p_worse
 
 def measure(asked):
     """Rows for three standard functions and for the regression study as a table of scores."""
-    trials, initial = asked.of(smoke=(8, 5), quick=(30, 10), full=(60, None))
+    trials, initial = asked.of(smoke=(8, 5), quick=(20, 10), full=(60, None))
     seeds = range(asked.of(smoke=2, quick=10, full=20))
     sides = ["ours", "KerasTuner", *(["Optuna TPE"] if is_installed("optuna") else [])]
     with process(as_kerashw) as answer:

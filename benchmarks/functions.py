@@ -89,8 +89,8 @@ def _regression(search):
     return Study(
         data="regression", model=mlp, search=search, validation=0.25,
         settings=dict(
-            hidden=(Choice(64, 128, 256), 64), activation="sigmoid", dropout=Choice(0.0, 0.1, 0.2, 0.3, 0.5),
-            optimizer="adam", learning_rate=Real(1e-4, 1e-2, log=True, step=STEP), batch_size=Choice(4, 8, 16, 32),
+            hidden=(Choice(64, 128, 256), 64), activation="sigmoid", dropout=Choice(0.0, 0.25, 0.5),
+            optimizer="adam", learning_rate=Real(1e-4, 1e-2, log=True, step=STEP), batch_size=Choice(8, 16, 32),
             epochs=EPOCHS,
         ),
     )  # fmt: skip

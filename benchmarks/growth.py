@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import runs
+from benchmarks.report import number
 from benchmarks.rows import Row, Target
 
 STUDY = '''"""Small nets, many of them."""
@@ -39,7 +40,7 @@ def measure(asked):
             peer_name=f"from {first} to {late}", target=Target("ratio", ">=", round(1 / NOISE, 2)),
             note=f"linear growth is a ratio of 1; whole commands of {told}",
         )  # fmt: skip
-        few, many = asked.of(smoke=(1, 3), quick=(10, 110), full=(10, 10 + MEMORY_TRIALS))
+        few, many = asked.of(smoke=(1, 3), quick=(10, 60), full=(10, 10 + MEMORY_TRIALS))
         alone = {trials: _search(asked, folder, trials, "False", epochs=2) for trials in (few, many)}
         added = alone[many].peak_mb - alone[few].peak_mb
         yield Row(
@@ -47,8 +48,8 @@ def measure(asked):
             ours=added * MEMORY_TRIALS / (many - few), target=Target("ours", "<=", MEMORY_LIMIT),
             note=f"the most memory of a command with {many} trials, less that of one with {few}"
             + ("" if many - few == MEMORY_TRIALS else f", times {MEMORY_TRIALS / (many - few):g}")
-            + f"; a trial of 2 epochs took "
-            f"{1000 * (alone[many].seconds - alone[few].seconds) / (many - few):.3g} ms",
+            + "; a trial of 2 epochs took "
+            + number(1000 * (alone[many].seconds - alone[few].seconds) / (many - few), "ms"),
         )  # fmt: skip
 
 

@@ -15,15 +15,16 @@ def measure(asked):
         return
     seeds = asked.of(smoke=2, quick=3, full=10)
     yield from _compared(asked, "regression_cv", seeds, [
-        "--trials", asked.of(smoke=4, quick=60, full=300), "--epochs", asked.of(smoke=3, quick=150, full=150),
+        "--trials", asked.of(smoke=4, quick=40, full=300), "--epochs", asked.of(smoke=3, quick=150, full=150),
     ])  # fmt: skip
     if asked.size == "full":  # models that are trained one after the other
         yield from _compared(asked, "mnist", seeds, ["--samples", 6000, "--trials", 20, "--epochs", 6])
 
 
 def _compared(asked, task, seeds, words):
-    runs_of = {rule: [_searched(asked, task, rule, seed, words) for seed in range(seeds)] for rule in ("median", "none")}
-    pruned, whole = runs_of["median"], runs_of["none"]
+    pruned, whole = (
+        [_searched(asked, task, rule, seed, words) for seed in range(seeds)] for rule in ("median", "none")
+    )
     counted = ", ".join(str(one["trials"].get("pruned", 0)) for one in pruned)
     yield Row(
         what=f"pruning, {task}: the whole command", ours=_median(pruned, "seconds_of_command"),
