@@ -21,11 +21,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerashw.batches import epoch_order
 from kerashw.loop import Fixed, Shape, State, program, rows_of, structure_of
+from kerashw.reuse import draw_weights
 from kerashw.rules import RULES
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
-from kerashw.training import Diverged, Trained, build_model, draw_weights, epoch_order, first_below, pick_best
+from kerashw.training import Diverged, Trained, build_model, first_below, pick_best
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 SIZES = (1, 4, 16, 64)  # members in one loop

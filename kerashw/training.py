@@ -1,7 +1,6 @@
 """One training: a model built, compiled and fitted from settings, the same each time for the same seed.
 
-Pixels stay uint8 in memory until their batch is gathered; the order of an epoch depends on the seed and the
-number of the epoch alone, so a training that is continued sees what an uninterrupted one would have seen.
+A training that is continued sees what an uninterrupted one would have seen.
 """
 
 import math
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerashw.batches import batches, epoch_order, in_order
 from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, structure, take
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 
 # Batches run in one call of the compiled step: saves about 10 % on batches of 128, 40 % on batches of 4.
 STEPS_PER_EXECUTION = 32
-EVALUATION_BATCH = 1024
 
 
 class Diverged(ArithmeticError):
@@ -50,8 +49,7 @@ class Trained:
 
     `best_epoch` counts from 1. `last` is the state after the last epoch, from which the training can go on.
     `cut` says that a deadline ended it, perhaps in the middle of its last epoch; `pruned` is the epoch after which it
-    was given up, and then its weights are of no use. Of a model that is used
-    again `model` is the list of its weights.
+    was given up, and then its weights are of no use. Of a model that is used again `model` is the list of its weights.
     """
 
     model: object
@@ -128,39 +126,6 @@ def compile_model(model, settings, *, is_classification, steps, steps_per_execut
     model.compute_metrics(None, np.zeros(2, "int64") if is_classification else answers, answers)
     model.reset_metrics()
     return model
-
-
-def epoch_order(seed, epoch, indices):
-    """The items of one epoch in the order in which that seed trains on them.
-
-    >>> sorted(epoch_order(0, 0, np.arange(3))) == sorted(epoch_order(0, 1, np.arange(3)))
-    True
-    """
-    return np.random.default_rng((seed, epoch)).permutation(indices)
-
-
-def batches(x, y, order, batch_size):
-    """A tf.data.Dataset of one epoch; `order`, a tf.Variable of indices, is read each time it is iterated."""
-    import tensorflow as tf
-
-    x, y = tf.constant(x), tf.constant(y)
-    steps = -(-order.shape[0] // batch_size)
-
-    def of_epoch(_):
-        now = order.read_value()
-        return tf.data.Dataset.range(steps).map(lambda step: now[step * batch_size : (step + 1) * batch_size])
-
-    chosen = tf.data.Dataset.range(1).flat_map(of_epoch)
-    gathered = chosen.map(lambda some: (tf.gather(x, some), tf.gather(y, some)), num_parallel_calls=2)
-    return gathered.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
-
-
-def in_order(x, y, indices):
-    """A tf.data.Dataset of the chosen items in their own order, in large batches, for evaluation."""
-    import tensorflow as tf
-
-    x, y = tf.constant(x[indices]), tf.constant(y[indices])
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(EVALUATION_BATCH)
 
 
 def train(

@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parent.parent
 # A package that is listed without its modules stands for all of them.
 ROOMS = (
     ("kerashw", "tuning"),
-    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation"),
+    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
     ("kerashw.diagnosis", "kerashw.probes.kinds"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop", "kerashw.optimizers"),

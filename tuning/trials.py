@@ -110,7 +110,8 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
             attempt.cut = True
         _train_alone(setup, store, attempt, medians, deadline)
         yield attempt
-    gc.collect()  # models are circles of references: without this those that are not used again would pile up
+    if not all(attempt.together for attempt in attempts):
+        gc.collect()  # models are circles of references: without this those that are not used again would pile up
 
 
 def check_parameters(study, count):
