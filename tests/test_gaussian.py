@@ -17,9 +17,10 @@ def draw(generator, near, points):
 
 def suggestions(points, scores, place, seed=0, kernels=None):
     kernels = {} if kernels is None else kernels
-    return suggest(
-        points, scores, lambda generator, near: draw(generator, near, points), place=place, seed=seed, kernels=kernels
+    drawn = suggest(
+        points, scores, lambda generator, near: draw(generator, near, points), count=4, seed=seed, kernels=kernels
     )
+    return drawn[place]
 
 
 @pytest.fixture(scope="module")

@@ -11,31 +11,32 @@ from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-CANDIDATES = 500  # points among which the next one is chosen, half of them near the best known
+CANDIDATES = 500  # points among which the next one is chosen, half of them near the best known; twice as many for a batch
 GROWTH = 1.2  # the kernel is fitted anew when there are so many times as many scores; the rest is exact
 
 
-def suggest(points, scores, draw, *, place, seed, kernels):
-    """Proposals for place `place` of a batch that all learns from the same scores, the most promising first.
+def suggest(points, scores, draw, *, count, seed, kernels):
+    """For each of `count` places of a batch the proposals for it, the most promising first.
 
-    Place 0 has the largest expected improvement; the others are the best points of functions drawn from the
+    The first place has the largest expected improvement; the others are the best points of functions drawn from the
     process, so that a batch spreads over what is plausible. `draw` makes a candidate (columns, proposal) from a
     generator, near the point of that number where one is given; `kernels` remembers fitted kernels by the number of
     scores, and begins empty.
     """
-    generator = np.random.default_rng((seed, place))
+    generator = np.random.default_rng(seed)
     best = np.argsort(scores, kind="stable")[:5]
-    candidates = [draw(generator, best[number % len(best)] if number % 2 else None) for number in range(CANDIDATES)]
+    numbers = range(CANDIDATES if count == 1 else 2 * CANDIDATES)
+    candidates = [draw(generator, best[number % len(best)] if number % 2 else None) for number in numbers]
     x = np.array([columns for columns, _ in candidates])
     process = fitted(points, tamed(scores), kernels)
-    if place == 0:
-        mean, deviation = process.predict(x, return_std=True)
-        value = -expected_improvement(mean, deviation, process.predict(points).min())
-    else:
-        mean, covariance = process.predict(x, return_cov=True)
+    mean, covariance = process.predict(x, return_cov=True)
+    deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+    values = [-expected_improvement(mean, deviation, process.predict(points).min())]
+    if count > 1:
         covariance[np.diag_indices(len(x))] += 1e-6 * covariance.diagonal().max()  # rounding made it indefinite
-        value = mean + np.linalg.cholesky(covariance) @ generator.standard_normal(len(x))
-    return [candidates[number][1] for number in np.argsort(value, kind="stable")]
+        drawn = np.linalg.cholesky(covariance) @ generator.standard_normal((len(x), count - 1))
+        values += list(mean + drawn.T)
+    return [[candidates[number][1] for number in np.argsort(value, kind="stable")] for value in values]
 
 
 def expected_improvement(mean, deviation, best):

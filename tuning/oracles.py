@@ -120,25 +120,32 @@ class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracl
 
     def propose(self, trial_id):
         number = int(trial_id)
-        first, _ = self.batch_of(number)
+        first, end = self.batch_of(number)
         known = [trial for name, trial in self.trials.items() if int(name) < first and trial.status == "COMPLETED"]
         if len(known) < self.drawn:
             return self._random_populate_space()
         if number in self.recorded:  # nothing to learn from fitting the process again
             return {**RUNNING, "values": dict(self.recorded[number])}
-        sign = -1 if self.objective.direction == "max" else 1
-        chances = [self._chances(trial.hyperparameters.values) for trial in known]
-        proposals = suggest(
-            np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
-            lambda generator, near: self._candidate(generator, None if near is None else chances[near]),
-            place=number - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
-        )  # fmt: skip
+        if first not in self.suggested:
+            sign = -1 if self.objective.direction == "max" else 1
+            chances = [self._chances(trial.hyperparameters.values) for trial in known]
+            self.suggested = {first: suggest(
+                np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
+                lambda generator, near: self._candidate(generator, None if near is None else chances[near]),
+                count=end - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
+            )}  # fmt: skip
+        proposals = self.suggested[first][number - first]
         fresh = next((values for values in proposals if not self._duplicate(values)), None) or self._random_values()
         return {**RUNNING, "values": fresh} if fresh else STOPPED
 
     @functools.cached_property
     def kernels(self):
         """Fitted kernels by the number of scores that decided them."""
+        return {}
+
+    @functools.cached_property
+    def suggested(self):
+        """What the process suggests for every place of the batch that begins with that number."""
         return {}
 
     def _chances(self, values):
