@@ -31,7 +31,7 @@ from kerashw.training import Diverged, Trained, build_model, first_below, pick_b
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 SIZES = (1, 4, 16, 64)  # members in one loop
-CACHED = 2**18  # weights in one loop: with their slots and gradients more would leave the caches of a processor
+CACHED = 2**16  # weights in one loop: with their slots and gradients more would leave the caches of a processor
 COMPILING = 0.9  # seconds, of one loop
 WIDTHS = (16, 24, *(base << power for power in range(1, 20) for base in (16, 24)))  # rows of a batch
 # Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.
