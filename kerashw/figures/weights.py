@@ -39,8 +39,12 @@ def histograms(after, before=None, bins=None):
     return layers
 
 
-def weight_histograms(*, layers, title="Weights before and after training"):
+def weight_histograms(
+    *, layers, title="Weights before and after training", after="after training", before="before training"
+):
     """A panel for each layer with the histogram of its weights, from `histograms`: after filled, before as a line.
+
+    `after` and `before` are their names in the legend.
 
     >>> weight_histograms(layers=histograms({"output": [0.0, 1.0]}, {"output": [0.4, 0.6]})).caption
     'The weights of output changed most: their standard deviation went from 0.1 to 0.5.'
@@ -48,11 +52,11 @@ def weight_histograms(*, layers, title="Weights before and after training"):
     figure, axes = panel_for_each(len(layers), title=title, columns=3, panel_height=2.6)
     for ax, (name, layer) in zip(axes, layers.items()):
         edges = numbers_of(layer["edges"])
-        after = numbers_of(layer["after"])
-        ax.stairs(after, edges, fill=True, color=BLUE, alpha=0.55, label="after training")
+        counts = numbers_of(layer["after"])
+        ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.55, label=plain(after))
         if "before" in layer:
-            ax.stairs(numbers_of(layer["before"]), edges, color=VERMILION, linewidth=1.4, label="before training")
-        count = int(after.sum()) + layer["outside"] + layer["not_finite"]
+            ax.stairs(numbers_of(layer["before"]), edges, color=VERMILION, linewidth=1.4, label=plain(before))
+        count = int(counts.sum()) + layer["outside"] + layer["not_finite"]
         ax.set_title(f"{plain(name)} ({counted(count, 'weight')})", fontsize=10.5)
         ax.set(xlabel="weight", ylabel="number of weights")
         ax.locator_params(axis="x", nbins=5)
