@@ -1,20 +1,35 @@
-"""What TensorBoard shows of a run: the refit's scalars, and every trial on the HParams page."""
+"""What TensorBoard shows of a run: the refit's scalars and layers, and every trial on the HParams page.
+
+The step of a scalar is the index of its epoch, as Keras counts; that of a layer is the number of epochs done, so that 0
+is before training.
+"""
 
 import shutil
 
 from kerashw.space import Choice
 
+# TensorBoard keeps 10 pictures of a tag: before training, so many within it, and at its end.
+LOOKS = 8
+ITEMS = 256  # over which activations are counted; feature maps are those of the first
 
-def refit_callback(folder):
-    """A Keras callback that writes the scalars of the refit, epoch by epoch."""
+
+def refit_callbacks(folder, model, x, epochs):
+    """Keras callbacks that write the refit's scalars, epoch by epoch, and now and then its layers.
+
+    `model` is built as the one that is to be fitted; the layers are looked at with some of the items of x.
+    """
     import keras
 
     shutil.rmtree(folder / "refit", ignore_errors=True)  # a refit that was broken off begins anew
-    return keras.callbacks.TensorBoard(folder / "refit", write_graph=False, write_steps_per_second=False)
+    scalars = keras.callbacks.TensorBoard(folder / "refit", write_graph=False, write_steps_per_second=False)
+    return [scalars, *_exports(folder, model, x, every=-(-epochs // LOOKS))]
 
 
-def write_history(folder, history):
-    """The scalars of a refit that Keras's own `fit` did not make, under the names its callback gives them."""
+def write_history(folder, history, models, x):
+    """What `refit_callbacks` write, for a refit that Keras's own `fit` did not make: the same names, and two looks.
+
+    `models` is {epochs done: the model then}; the layers are looked at with some of the items of x.
+    """
     import tensorflow as tf
 
     shutil.rmtree(folder / "refit", ignore_errors=True)
@@ -26,6 +41,23 @@ def write_history(folder, history):
                 for place, epoch in enumerate(history["epoch"]):
                     for name in own:
                         tf.summary.scalar(f"epoch_{name.removeprefix(prefix)}", history[name][place], step=epoch - 1)
+    for export in _exports(folder, next(iter(models.values())), x):
+        for epochs, model in models.items():
+            export.write_events(model, epochs)
+        export.close()
+
+
+def _exports(folder, model, x, **when):
+    """The callbacks that find something in that model: each writes a run of its own, named after what it shows."""
+    from kerashw.callbacks import ExportActivations, ExportFeatureMaps, ExportWeights
+
+    when_and_where = dict(tensorboard=folder / "refit", **when)
+    exports = (
+        ExportWeights(**when_and_where),
+        ExportActivations(x=x[:ITEMS], **when_and_where),
+        ExportFeatureMaps(x=x[:1], **when_and_where),
+    )
+    return [export for export in exports if export.finds(model)]
 
 
 def write_trials(folder, name, study, trials, values_of, objective):

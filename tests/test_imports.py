@@ -32,7 +32,7 @@ ROOMS = (
     ("kerashw.probes",),
     ("kerashw.gradcheck", "kerashw.callbacks.moments", "kerashw.callbacks.tiles"),
     ("kerashw.callbacks.export",),
-    ("kerashw.callbacks.layers", "kerashw.callbacks.answers"),
+    ("kerashw.callbacks.activations", "kerashw.callbacks.answers", "kerashw.callbacks.weights"),
     ("kerashw.callbacks",),
     ("kerashw.datasets.known", "kerashw.datasets.dataset", "kerashw.datasets.network", "kerashw.datasets.garments"),
     ("kerashw.datasets.idx", "kerashw.datasets.npz", "kerashw.datasets.tables", "kerashw.datasets.standins"),

@@ -14,7 +14,7 @@ from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import OBJECTIVES, plain
-from kerashw.training import Diverged, Task, train
+from kerashw.training import Diverged, Task, draw_weights, train
 from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
 from tuning.trials import Setup
@@ -100,7 +100,8 @@ def refit(setup, store, best, settings, deadline):
     else:
         train_indices, validation_indices = setup.splits[0]
     how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
-    together = setup.trains_together(setup.model_of(settings))
+    model = setup.model_of(settings)
+    together = setup.trains_together(model)
     for attempt in range(REFIT_ATTEMPTS):
         setup.progress.refit_began(epochs)
         seed = derive(setup.seed, "refit", attempt)
@@ -111,9 +112,11 @@ def refit(setup, store, best, settings, deadline):
                 (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
                 if isinstance(trained, Diverged):
                     raise trained
-                tensorboard.write_history(setup.run.tensorboard, trained.history)
+                looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
+                tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
                 return trained
-            callbacks = [setup.progress.callback(), tensorboard.refit_callback(setup.run.tensorboard)]
+            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs)
+            callbacks = [setup.progress.callback(), *shown]
             return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
         except Diverged as error:
             store.add_event("refit", f"attempt {attempt}: {error}")

@@ -10,8 +10,9 @@ the epoch with the best value of the metric `monitor`; `every=10` adds every ten
 below every picture.
 """
 
+from kerashw.callbacks.activations import ExportActivations, ExportFeatureMaps
 from kerashw.callbacks.answers import ExportConfusion, ExportPredictions
-from kerashw.callbacks.layers import ExportActivations, ExportFeatureMaps, ExportFilters, ExportWeights
+from kerashw.callbacks.weights import ExportFilters, ExportWeights
 
 __all__ = [
     "ExportActivations",

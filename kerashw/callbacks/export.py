@@ -36,9 +36,12 @@ class Export(keras.callbacks.Callback):
 
     # What a kind of export says.
 
-    def check(self, model):
-        """A UsageError where there is nothing of the kind in this model."""
+    def finds(self, model):
+        """Whether there is anything of the kind in this model."""
         raise NotImplementedError
+
+    def check(self, model):
+        """A UsageError where the model does not fit what the callback was given."""
 
     def look(self, model):
         """What is to be seen in the model now, as arrays that later training does not change."""
@@ -53,7 +56,7 @@ class Export(keras.callbacks.Callback):
         raise NotImplementedError
 
     def histograms(self, seen):
-        """{tag: array} for TensorBoard."""
+        """{tag: array} for TensorBoard; a tag that an image has would show only one of the two."""
         return {}
 
     # When it is done.
@@ -157,6 +160,28 @@ def file_names(layers):
             name = f"{stem}_{number}"
         names[layer] = name
     return names
+
+
+def pages(name, layers, most):
+    """[(name of the sheet, its layers), ...], so many layers on each; sheets are numbered where there are several."""
+    layers = list(layers)
+    parts = [layers[start : start + most] for start in range(0, len(layers), most)] or [[]]
+    return [(name if len(parts) == 1 else f"{name}.{number}", part) for number, part in enumerate(parts, 1)]
+
+
+def chosen(arrays, names):
+    """Those arrays of {layer: array} that are named; all, where no names are given."""
+    return arrays if names is None else {name: arrays[name] for name in names}
+
+
+def names_of(layers):
+    """The names of layers as a tuple; None stays, for all of them."""
+    if layers is None:
+        return None
+    layers = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not layers:
+        raise UsageError("layers is empty: name some, or leave it out for all.")
+    return layers
 
 
 def _folder(name, given):

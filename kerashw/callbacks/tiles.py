@@ -11,11 +11,12 @@ from kerashw.figures.style import DIVERGING, SEQUENTIAL
 from kerashw.probes.reach import image_axes
 
 SIDE = 512  # pixels: small pictures are drawn up to about this, larger arrays are cut to it
-GAP = (255, 255, 255)
+GAP = 4  # pixels between tiles
+GREY = (128, 128, 128)  # of the gaps, and of what is not finite
 
 
 def tiled(tiles, *, symmetric, columns=None):
-    """One picture, uint8 (height, width, 3), of tiles (n, height, width) on one scale; NaN is white.
+    """One picture, uint8 (height, width, 3), of tiles (n, height, width) on one scale; NaN is grey.
 
     The scale is red and blue around zero where `symmetric`, else dark to light from the smallest to the largest.
 
@@ -29,14 +30,16 @@ def tiled(tiles, *, symmetric, columns=None):
     colours = colormaps[DIVERGING if symmetric else SEQUENTIAL](
         scale(tiles, symmetric=symmetric)(np.ma.masked_invalid(tiles)), bytes=True
     )[..., :3]
-    colours[~np.isfinite(tiles)] = GAP
+    colours[~np.isfinite(tiles)] = GREY
+    # Every value becomes a square of pixels, so that the whole gets about as large as it should.
+    times = max(1, SIDE // max(columns * wide, rows * tall))
+    colours = colours.repeat(times, axis=1).repeat(times, axis=2)
     # Each tile brings the gap to its right and below itself.
-    gap = max(1, round(0.1 * max(tall, wide)))
-    cells = np.full((rows * columns, tall + gap, wide + gap, 3), GAP, np.uint8)
-    cells[:count, :tall, :wide] = colours
-    picture = cells.reshape(rows, columns, tall + gap, wide + gap, 3).swapaxes(1, 2)
-    picture = picture.reshape(rows * (tall + gap), columns * (wide + gap), 3)[:-gap, :-gap]
-    return enlarged(picture)
+    tall, wide = times * tall + GAP, times * wide + GAP
+    cells = np.full((rows * columns, tall, wide, 3), GREY, np.uint8)
+    cells[:count, :-GAP, :-GAP] = colours
+    picture = cells.reshape(rows, columns, tall, wide, 3).swapaxes(1, 2).reshape(rows * tall, columns * wide, 3)
+    return picture[:-GAP, :-GAP]
 
 
 def matrix(values):
@@ -46,12 +49,6 @@ def matrix(values):
     (256, 512, 3)
     """
     return tiled(np.asarray(values)[None, :SIDE, :SIDE], symmetric=True)
-
-
-def enlarged(picture):
-    """The picture with every pixel repeated until it is about 512 pixels large."""
-    times = max(1, SIDE // max(picture.shape[:2]))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def spread(values):
