@@ -50,12 +50,12 @@ class ExportConfusion(Export):
         return True  # every model answers
 
     def check(self, model):
+        arrays = inputs_of(model, self.x)
         names = output_names(model)
         if self.output is None and len(names) > 1:
             raise UsageError(f"{model.name} has several outputs: say output=... with one of {', '.join(names)}.")
         if self.output is not None and self.output not in names:
             raise UsageError(f"There is no output {self.output!r}, expected one of {', '.join(names)}.")
-        arrays = inputs_of(model, self.x)
         if not self.y.ndim or len(self.y) != len(arrays[0]):
             raise UsageError(f"x holds {len(arrays[0]):,} items and y has shape {self.y.shape}, expected the truth of "
                              "each.")  # fmt: skip
@@ -107,7 +107,10 @@ class ExportConfusion(Export):
             chance = found if ends_in_chances else expit(found)
             return np.hstack([1 - chance, chance])
         sums_to_one = (found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=1e-2)  # atol: half precision
-        return found if ends_in_chances or sums_to_one else evaluation.probabilities(found)
+        if ends_in_chances or sums_to_one:
+            return found
+        with np.errstate(invalid="ignore"):  # of a model that diverged nothing is known
+            return evaluation.probabilities(found)
 
 
 class ExportPredictions(ExportConfusion):

@@ -7,7 +7,7 @@ from kerashw.callbacks.export import Export, chosen, file_names, names_of, pages
 from kerashw.callbacks.tiles import matrix, spread, tiled
 from kerashw.errors import UsageError
 from kerashw.figures.kernels import CHANNELS_AT_MOST, FILTERS_AT_MOST
-from kerashw.probes.graph import check_names
+from kerashw.probes.graph import check_built, check_names
 
 PANELS_OF_A_SHEET = 12  # layers of which one sheet has the histograms
 
@@ -33,6 +33,7 @@ class ExportWeights(Export):
         return bool(model.weights)
 
     def check(self, model):
+        check_built(model)
         if not self.finds(model):
             raise UsageError(f"{model.name} has no weights to export.")
 
@@ -87,6 +88,7 @@ class ExportFilters(Export):
         return bool(probes.filters(model))
 
     def check(self, model):
+        check_built(model)
         if not self.finds(model):
             raise UsageError(f"{model.name} has no convolution, so there are no filters: use ExportWeights.")
         check_names(self.layers or (), list(probes.filters(model)))
