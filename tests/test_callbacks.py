@@ -328,7 +328,8 @@ def test_convolutions_over_lines_and_volumes_are_shown_as_pictures(rank, tmp_pat
     compiled(model)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        fit(model, ExportFilters(tmp_path, tensorboard=tmp_path), ExportFeatureMaps(tmp_path, x, at="end"), x=x, y=np.array([0, 1]))
+        exports = ExportFilters(tmp_path, tensorboard=tmp_path), ExportFeatureMaps(tmp_path, x, at="end")
+        fit(model, *exports, x=x, y=np.array([0, 1]))
     assert pictures(tmp_path) == [
         "feature_maps.conv_1.item_0.end", "feature_maps.conv_1.item_1.end", "filters.conv_1.end",
         "filters.conv_1.start",

@@ -53,8 +53,8 @@ STUDIES = {
     # Trained by `fit`, for so many epochs that TensorBoard could not keep a picture of each.
     "pictures": (
         Study(data="toy", model=cnn, search=Random(trials=1), refit_epochs=REFIT_EPOCHS, settings=dict(
-            filters=(3,), kernel_size=3, hidden=(4,), learning_rate=0.01, momentum=Real(0.0, 0.5), optimizer="sgd", epochs=1,
-            batch_size=8)),
+            filters=(3,), kernel_size=3, hidden=(4,), learning_rate=0.01, momentum=Real(0.0, 0.5), optimizer="sgd",
+            epochs=1, batch_size=8)),
         dataset(("below", "above"), pixels=True),
     ),
 }  # fmt: skip

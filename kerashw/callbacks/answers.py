@@ -13,7 +13,6 @@ from kerashw.drawing import draw
 from kerashw.errors import UsageError
 from kerashw.probes.graph import (
     as_array,
-    check_names,
     forward,
     in_batches,
     inputs_of,

@@ -108,7 +108,7 @@ class ExportFilters(Export):
 
 
 def _kernels(weights):
-    """{layer: its kernel}, or "layer: name" where it has several weights of two or more dimensions; biases are left out."""
+    """{layer: its kernel}, or "layer: name" where it has several; what has fewer than two dimensions is left out."""
     kernels = {}
     for layer, own in weights.items():
         large = {name: values for name, values in own.items() if values.ndim > 1}
