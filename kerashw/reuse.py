@@ -16,22 +16,28 @@ MODELS, PARAMETERS = 4, 10_000_000
 _kept = OrderedDict()  # the one used last is at the end
 
 
-def structure(builder, settings, task):
-    """What two trainings must have in common to share a model; their rates, batches and epochs may differ.
+def structure(builder, settings, task, model):
+    """What two trainings must have in common to share a compiled model; `model` is what the builder makes of this one.
+
+    Their L2 factors, dropout rates, learning rates, batches and epochs may differ.
 
     >>> import numpy as np
     >>> from kerashw.models import mlp
     >>> from kerashw.training import Task
     >>> points = np.zeros((2, 1))
     >>> task = Task(points, points, outputs=1, is_classification=False)
-    >>> one = structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.1), task)
-    >>> one == structure(mlp, dict(optimizer="sgd", hidden=(4,), learning_rate=0.2), task)
+    >>> def of(**own):
+    ...     return structure(mlp, dict(own, optimizer="sgd"), task, mlp(input_shape=(1,), outputs=1, **own))
+    >>> of(hidden=(4,), l2=0.1) == of(hidden=(4,), l2=0.2)
     True
-    >>> one == structure(mlp, dict(optimizer="sgd", hidden=(5,), learning_rate=0.1), task)
+    >>> of(hidden=(4,), l2=0.1) == of(hidden=(5,), l2=0.1)
     False
     """
+    from kerashw.regularization import configuration
+
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
-    return builder, _hashable(own), settings["optimizer"], task.x.shape[1:], task.outputs, task.is_classification
+    built = configuration(model) if _is_told_by_config(model) else _hashable(own)
+    return builder, built, settings["optimizer"], task.x.shape[1:], task.outputs, task.is_classification
 
 
 def take(key):
@@ -66,6 +72,18 @@ def restarts(model):
     for layer in _normalizations(model):
         set_anew += layer.variables
     return {id(variable) for variable in model.variables} <= set(map(id, set_anew))
+
+
+def _is_told_by_config(model):
+    """Whether the config of the model has all that its graph is made of.
+
+    A function or class of one's own may hold on to a number that its config does not have.
+    """
+    if not restarts(model):
+        return False
+    held = [value for part in getattr(model, "operations", model.layers) for value in vars(part).values()]
+    homes = {getattr(value, "__module__", "").partition(".")[0] for value in held if callable(value)}
+    return homes <= {"keras", "kerashw"}
 
 
 def draw_weights(model, seed):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerashw.batches import batches, epoch_order, in_order
-from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, structure, take
+from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 
@@ -167,8 +167,9 @@ def train(
     began = time.monotonic()
     batch_size = min(settings["batch_size"], len(train_indices))
     steps = -(-len(train_indices) // batch_size)
-    key = structure(builder, settings, task)
-    model = take(key) if reuse else None
+    model = None
+    if reuse:
+        key, model = _taken(builder, settings, task)
     if model is None:
         model = _compiled(builder, settings, task, seed=seed, steps=steps * epochs, reuse=reuse)
     draw_chance(draw_weights(model, seed), seed)
@@ -212,6 +213,19 @@ def train(
     return Trained(result, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
 
 
+def _taken(builder, settings, task):
+    """(key, model) of the structure that the settings describe, the model with their numbers; None where none is kept.
+
+    To build a model costs a hundredth of what it costs to trace it, and tells what no list of settings could.
+    """
+    from kerashw.regularization import adjust
+
+    plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    key = structure(builder, settings, task, plain)
+    model = take(key)
+    return key, None if model is None else adjust(model, plain)
+
+
 def _compiled(builder, settings, task, *, seed, steps, reuse):
     """A model that was never trained, with Keras's own optimizer or with one for many trainings."""
     import keras
@@ -221,7 +235,10 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
     optimizer = None
     if reuse:
         from kerashw.optimizers import Adjustable
+        from kerashw.regularization import adjustable
 
+        if restarts(model):
+            model = adjustable(model)
         optimizer = Adjustable(settings["optimizer"])
         optimizer.build(model.trainable_variables)
     compile_model(

@@ -17,7 +17,7 @@ ROOMS = (
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
     ("kerashw.diagnosis", "kerashw.probes.kinds"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop", "kerashw.optimizers"),
-    ("kerashw.figures.style", "kerashw.importance"),
+    ("kerashw.figures.style", "kerashw.importance", "kerashw.regularization"),
     ("kerashw.figures.bands", "kerashw.figures.sheets", "kerashw.figures.trials"),
     ("kerashw.figures.activations", "kerashw.figures.attributions", "kerashw.figures.classes"),
     ("kerashw.figures.curves", "kerashw.figures.gradients", "kerashw.figures.images", "kerashw.figures.kernels"),

@@ -10,7 +10,7 @@ from kerashw import reuse
 from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
-from kerashw.settings import TRAINING
+from kerashw.settings import TRAINING, builder_keywords
 from kerashw.training import Diverged, Task, build_model, train
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
@@ -20,16 +20,18 @@ X = GENERATOR.uniform(-1, 1, (60, 2)).astype("float32")
 LINES = Task(X, (X[:, :1] - 2 * X[:, 1:]).astype("float32"), 1, False)
 IMAGES = Task(GENERATOR.integers(0, 256, (60, 6, 6)).astype("uint8"), np.arange(60) % 3, 3, True)
 DENSE = dict(
-    hidden=(4,), dropout=0.3, batch_normalization=True, normalize=True, optimizer="adam", learning_rate=0.01,
+    hidden=(4,), dropout=0.3, batch_normalization=True, normalize=True, l2=0.01, optimizer="adam", learning_rate=0.01,
     batch_size=16, epochs=3,
 )  # fmt: skip
 CONVOLVED = dict(
-    filters=(2,), kernel_size=3, hidden=(4,), dropout=0.3, spatial_dropout=0.2, optimizer="sgd", learning_rate=0.05,
-    momentum=0.9, weight_decay=0.01, schedule="cosine", batch_size=16, epochs=2,
+    filters=(2,), kernel_size=3, hidden=(4,), dropout=0.3, spatial_dropout=0.2, l2=0.01, optimizer="sgd",
+    learning_rate=0.05, momentum=0.9, weight_decay=0.01, schedule="cosine", batch_size=16, epochs=2,
     augment=Augment(rotation=20, width_shift=0.1, brightness=0.2),
 )  # fmt: skip
-# All that may differ from one training to the next on one model.
+# All that may differ from one training to the next on one model, whatever its builder.
 OTHER = dict(learning_rate=0.3, momentum=0.8, weight_decay=0.1, schedule="cosine", batch_size=7, epochs=4, patience=1)
+# And what may differ as well because its builder makes of it a penalty on weights or dropout.
+NUMBERS = {mlp: dict(l2=0.3, dropout=0.1), cnn: dict(l2=0.2, dropout=0.6, spatial_dropout=(0.5,))}
 TRAIN, HELD = np.arange(40), np.arange(40, 60)
 
 
@@ -61,13 +63,12 @@ CASES = {
 def test_a_training_is_the_same_whatever_its_model_was_used_for_before(name):
     builder, settings, task = CASES[name]
     # Other items, too: what they are normalized by must not stay.
-    other = dict(settings=dict(settings, **OTHER), task=task, seed=1, train_indices=HELD, held=TRAIN)
+    other = dict(settings=dict(settings, **OTHER, **NUMBERS[builder]), task=task, seed=1, train_indices=HELD, held=TRAIN)
     apart = told(trained(builder, **other))
     reuse._kept.clear()
     fresh = told(trained(builder, settings, task, keep_last=True))
     assert told(trained(builder, **other)) == apart
-    key = reuse.structure(builder, {**TRAINING, **settings}, task)
-    assert list(reuse._kept) == [key], "the test wants one model for both"
+    assert len(reuse._kept) == 1, "the test wants one model for both"
     assert told(trained(builder, settings, task, keep_last=True)) == fresh
     assert told(trained(builder, settings, task, seed=1, keep_last=True)) != fresh
 
@@ -143,6 +144,25 @@ def test_other_values_items_and_numbers_of_steps_are_not_traced_again():
     assert traces({}, train_indices=np.arange(17), held=np.arange(17, 60)) == 0
     assert traces({"batch_size": 1}) == 0, "40 steps are more than one call of the compiled loop"
     assert traces({"batch_size": 1000}) == 0, "one step"
+
+
+def graphs():
+    """How many graphs each compiled function of the one model that is kept was traced into."""
+    (model,) = reuse._kept.values()
+    held = [cell.cell_contents for one in (model.train_function, model.test_function) for cell in one.__closure__]
+    counts = [one.experimental_get_tracing_count() for one in held if hasattr(one, "experimental_get_tracing_count")]
+    assert len(counts) == 2 and min(counts) > 0
+    return counts
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_other_penalties_and_dropout_rates_are_not_traced_again(name):
+    builder, settings, task = CASES[name]
+    trained(builder, settings, task)
+    (model,), before = reuse._kept.values(), graphs()
+    for number, value in NUMBERS[builder].items():
+        trained(builder, {**settings, number: value}, task, seed=1)
+        assert list(reuse._kept.values()) == [model] and graphs() == before, number
 
 
 def test_another_structure_is_traced_and_the_first_is_still_there():
@@ -252,22 +272,74 @@ def test_models_are_let_go_when_their_parameters_are_too_many(monkeypatch):
     assert reuse.take("large") is None
 
 
-def key(**settings):
-    return reuse.structure(mlp, {**TRAINING, **settings}, LINES)
+def key(builder=mlp, task=LINES, **settings):
+    own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
+    model = build_model(builder, own, input_shape=task.x.shape[1:], outputs=task.outputs)
+    return reuse.structure(builder, {**TRAINING, **settings}, task, model)
 
 
 @pytest.mark.parametrize("one, other", [
     (dict(hidden=(4,)), dict(hidden=(4, 4))),
-    (dict(dropout=0), dict(dropout=False)),
-    (dict(l2=0.1), dict(l2=0.2)),
-    (dict(augment=None), dict(augment=Augment(rotation=1))),
+    (dict(activation="relu"), dict(activation="tanh")),
+    (dict(l2=0), dict(l2=0.2)),
+    (dict(dropout=0), dict(dropout=0.2)),
+    (dict(dropout=(0.2, 0.0)), dict(dropout=(0.0, 0.2))),
+    (dict(dropout=0.2), dict(dropout=1.0)),
     (dict(optimizer="adam"), dict(optimizer="adamw")),
     (dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=1.0))),
      dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=2.0)))),
+    (dict(builder=cnn, task=IMAGES, filters=(2,), kernel_size=3, augment=None),
+     dict(builder=cnn, task=IMAGES, filters=(2,), kernel_size=3, augment=Augment(rotation=1))),
 ])  # fmt: skip
 def test_what_a_model_is_built_from_tells_structures_apart(one, other):
     assert key(**one) == key(**one) != key(**other)
     assert len({key(**one), key(**one), key(**other)}) == 2
+
+
+@pytest.mark.parametrize("one, other", [
+    (dict(l2=0.1), dict(l2=0.2)),
+    (dict(dropout=0.1), dict(dropout=0.2)),
+    (dict(dropout=0.1), dict(dropout=(0.2, 0.3))),
+    (dict(learning_rate=0.1), dict(learning_rate=0.2, batch_size=7, epochs=3, momentum=0.5)),
+])  # fmt: skip
+def test_numbers_that_a_compiled_model_can_be_told_are_no_structure(one, other):
+    assert key(**one) == key(**other)
+
+
+def bent(*, input_shape, outputs, slope=0.5, penalty=0.1):
+    """Holds a number where no config has it."""
+    inputs = keras.Input(input_shape)
+    layer = keras.layers.Dense(
+        outputs, activation=lambda x: slope * x, kernel_regularizer=keras.regularizers.L2(penalty)
+    )
+    return keras.Model(inputs, layer(inputs))
+
+
+def scaled(*, input_shape, outputs, factor=0.5):
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(inputs * factor))
+
+
+def active(*, input_shape, outputs, penalty=0.5):
+    """A penalty on outputs, which is no number of ours."""
+    inputs = keras.Input(input_shape)
+    return keras.Model(
+        inputs, keras.layers.Dense(outputs, activity_regularizer=keras.regularizers.L2(penalty))(inputs)
+    )
+
+
+@pytest.mark.parametrize("builder, setting", [(bent, "slope"), (scaled, "factor"), (active, "penalty")])
+def test_a_number_of_ones_own_is_structure(builder, setting):
+    assert key(builder) == key(builder) != key(builder, **{setting: 0.7})
+    settings = dict(batch_size=16, epochs=2)
+    fresh = told(trained(builder, {**settings, setting: 0.7}, LINES))
+    reuse._kept.clear()
+    assert told(trained(builder, settings, LINES)) != fresh
+    assert told(trained(builder, {**settings, setting: 0.7}, LINES)) == fresh
+
+
+def test_a_model_with_a_function_of_ones_own_has_all_its_settings_as_structure():
+    assert key(bent, penalty=0.1) == key(bent, penalty=0.1) != key(bent, penalty=0.2)
 
 
 # Memory
@@ -285,7 +357,8 @@ def test_memory_does_not_grow_with_the_number_of_trainings():
 
     def some(number):
         for seed in range(number):
-            trained(mlp, dict(settings, learning_rate=0.01 / (seed + 1), weight_decay=0.001 * seed), LINES, seed=seed)
+            numbers = dict(learning_rate=0.01 / (seed + 1), weight_decay=0.001 * seed, l2=0.01 / (seed + 1))
+            trained(mlp, dict(settings, **numbers, dropout=0.5 / (seed + 1)), LINES, seed=seed)
         gc.collect()
         return resident()
 
