@@ -31,6 +31,7 @@ class Run:
         self.metrics_file = self.folder / "metrics.json"
         self.keras_file = self.folder / "model.keras"
         self.saved_model = self.folder / "model" / "1"
+        self.figures = self.folder / "figures"
         self.tensorboard = self.folder / "tensorboard"
         self.checkpoints = self.folder / "checkpoints"
 
@@ -80,7 +81,7 @@ class Run:
 
     def clear(self):
         """Nothing of the run is left; files that are not a run's stay."""
-        for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.folder / "figures"):
+        for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.figures):
             shutil.rmtree(path, ignore_errors=True)
         # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
         for name in ("trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",

@@ -177,6 +177,10 @@ class Store:
                 history.setdefault(name, []).append(value)
         return history
 
+    def events(self, kind):
+        """The texts of the events of one kind, in their order."""
+        return [text for (text,) in self._ask("SELECT text FROM events WHERE kind=? ORDER BY rowid", (kind,))]
+
     def _ask(self, statement, values=()):
         with self._faults():
             return self._database.execute(statement, values).fetchall()

@@ -22,6 +22,7 @@ class Published:
     metric: str
     value: float
     report: str
+    per_epoch: tuple | None = None  # where the report has the whole curve
 
 
 def closest(name, names):
@@ -79,6 +80,7 @@ class Study:
     together: bool | None = None  # whether trainings share one loop; by default where model and data are small
     samples: int | None = None  # use only so many training items
     published: Published | None = None
+    gradient_check: bool = False  # of the refitted model, by finite differences on one training item
     arms: Mapping = field(default_factory=dict)  # name -> changes; each arm is searched on its own
     quick: Mapping = field(default_factory=dict)  # the changes of the preset that ends within ten minutes
 
@@ -120,6 +122,8 @@ class Study:
         ).items():  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise UsageError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
+        if not isinstance(self.gradient_check, bool):
+            raise UsageError(f"gradient_check must be True or False, got {self.gradient_check!r}.")
         if self.objective is not None and self.objective not in OBJECTIVES:
             raise UsageError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}.")
         if self.parameters is not None:

@@ -1,4 +1,4 @@
-"""`python -m kerashw.tune --task NAME`: search, refit the winner, test it and export it."""
+"""`python -m kerashw.tune --task NAME`: search, refit the winner, test it, draw its figures and export it."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from kerashw.commands import Parser, checked, folder, from_environment, quiet_te
 from kerashw.errors import UsageError
 from kerashw.progress import duration
 from kerashw.request import check_own, check_same, declaration, resolve
-from kerashw.run import check_writable
+from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
 from kerashw.values import parse_duration, parse_setting
 
@@ -51,6 +51,7 @@ def parser():
     add("--name", metavar="NAME", help="the run's folder in it (default: the study's name)")
     add("--overwrite", action="store_true", help="begin anew where a run already lies")
     add("--dry-run", action="store_true", help="print the resolved study and an estimate; train and write nothing")
+    add("--no-figures", action="store_true", help="draw no figures")
     add("--json", action="store_true", help="print the result as JSON")
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="no progress")
@@ -76,6 +77,7 @@ def main(argv):
     if options.dry_run:
         return dry_run(all_resolved, dataset, options)
     check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
+    any_fresh = options.overwrite or not all(one.run.is_finished for one in all_resolved)
     results = {}
     with interrupts.listening():
         try:
@@ -83,6 +85,7 @@ def main(argv):
                 now = time.monotonic()
                 share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
                 results[resolved.arm] = run_one(resolved, dataset, options, argv, end=now + max(share, 1.0))
+            compare_arms(all_resolved, dataset, options, anew=any_fresh)
         except KeyboardInterrupt:
             again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
             print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
@@ -92,6 +95,9 @@ def main(argv):
     else:
         for resolved in all_resolved:
             print(summary(resolved, results[resolved.arm]))
+        above = parent_of(all_resolved[0])
+        if above is not None and above.figures.is_dir():
+            print(f"{all_resolved[0].name}: figures that compare the arms in {above.figures}")
 
 
 def load_data(study, options):
@@ -160,7 +166,27 @@ def run_one(resolved, dataset, options, argv, end):
         setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
         about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
                  "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
-        return execute(setup, dataset, about=about, budget=Budget(end=end, total=total))
+        return execute(
+            setup, dataset, about=about, budget=Budget(end=end, total=total), figures=not options.no_figures
+        )
+
+
+def compare_arms(all_resolved, dataset, options, anew):
+    """The figures that set the arms of a study beside each other, where there are any and they are not there yet."""
+    above = parent_of(all_resolved[0])
+    if above is None or options.no_figures or (above.figures.is_dir() and not anew):
+        return
+    start_tensorflow(options, all_resolved[0])
+    from kerashw.pictures import Record, draw_comparison
+    from kerashw.progress import Progress
+
+    records = {one.arm: Record.read(one.run, dataset) for one in all_resolved}
+    draw_comparison(above, records, say=Progress(above.folder.name, quiet=options.quiet).say)
+
+
+def parent_of(resolved):
+    """The run above an arm, which holds no more than what compares the arms; None of a run without arms."""
+    return Run(resolved.run.folder.parent) if resolved.arm else None
 
 
 def dry_run(all_resolved, dataset, options):
@@ -214,6 +240,8 @@ def summary(resolved, metrics):
         lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
     elif published:
         lines.append(f"  published   {published['metric']} {published['value']:g} ({published['report']})")
+    if resolved.run.figures.is_dir():
+        lines.append(f"  figures     {resolved.run.figures}")
     lines.append(f"  model       {resolved.run.saved_model} (SavedModel), {resolved.run.keras_file}")
     return "\n".join(lines)
 

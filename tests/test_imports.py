@@ -20,9 +20,9 @@ ROOMS = (
     ("kerashw.figures.style", "kerashw.importance", "kerashw.regularization"),
     ("kerashw.figures.bands", "kerashw.figures.sheets", "kerashw.figures.trials"),
     ("kerashw.figures.activations", "kerashw.figures.attributions", "kerashw.figures.classes"),
-    ("kerashw.figures.curves", "kerashw.figures.gradients", "kerashw.figures.images", "kerashw.figures.kernels"),
-    ("kerashw.figures.points", "kerashw.figures.progress", "kerashw.figures.residuals", "kerashw.figures.settings"),
-    ("kerashw.figures.tables", "kerashw.figures.units", "kerashw.figures.weights"),
+    ("kerashw.figures.columns", "kerashw.figures.curves", "kerashw.figures.gradients", "kerashw.figures.images"),
+    ("kerashw.figures.kernels", "kerashw.figures.points", "kerashw.figures.progress", "kerashw.figures.residuals"),
+    ("kerashw.figures.settings", "kerashw.figures.tables", "kerashw.figures.units", "kerashw.figures.weights"),
     ("kerashw.figures",),
     ("kerashw.drawing",),
     ("kerashw.probes.graph",),
@@ -42,6 +42,12 @@ ROOMS = (
     ("kerashw.study", "kerashw.models", "kerashw.export", "kerashw.items", "kerashw.tensorboard", "kerashw.reuse"),
     ("kerashw.training", "kerashw.provenance"),
     ("kerashw.population",),
+    ("kerashw.pictures.record",),
+    ("kerashw.pictures.data", "kerashw.pictures.search", "kerashw.pictures.training"),
+    ("kerashw.pictures.answers", "kerashw.pictures.inside"),
+    ("kerashw.pictures.excitement",),
+    ("kerashw.pictures.arms",),
+    ("kerashw.pictures",),
     ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning"),
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request"),
@@ -84,7 +90,7 @@ def floor_of(name):
 
 def is_listed(name):
     package = name.rpartition(".")[0]
-    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures")
+    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures", "kerashw.pictures")
     return name in FLOOR or (package in FLOOR and package not in module_by_module)
 
 

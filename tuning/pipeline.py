@@ -9,6 +9,7 @@ import numpy as np
 from kerashw import evaluation, interrupts, tensorboard
 from kerashw.errors import WorkError
 from kerashw.export import save_keras, save_saved_model
+from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.population import Member, train_together
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
@@ -33,10 +34,11 @@ def make_setup(study, dataset, run, *, seed, progress):
     return Setup(study=study, task=task, splits=splits, seed=seed, run=run, progress=progress)
 
 
-def execute(setup, dataset, *, about, budget=Budget()):
+def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     """The metrics of the finished run; whatever an interrupted process had finished of it is kept.
 
-    `about` is what metrics.json says of the run beside its results. The test items are touched once, after the refit.
+    `about` is what metrics.json says of the run beside its results. The test items are touched once, after the refit;
+    only the figures, where they are asked for, look at them again.
     """
     study, run, progress = setup.study, setup.run, setup.progress
     began = time.monotonic()
@@ -67,6 +69,9 @@ def execute(setup, dataset, *, about, budget=Budget()):
     difference = save_saved_model(
         trained.model, run.saved_model, classes=list(dataset.classes), sample=dataset.x_test[:VERIFIED_ITEMS]
     )
+    record = Record(run, dataset, study.declaration(), setup.seed)
+    if figures:
+        draw_figures(record, say=progress.say)
     metrics = {
         **about,
         "objective": setup.objective,
@@ -81,6 +86,7 @@ def execute(setup, dataset, *, about, budget=Budget()):
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
                   "epochs": len(trained.history["epoch"]), "best_epoch": trained.best_epoch},
         "parameters": trained.model.count_params(),
+        "gradient_check": gradient_summary(record) if study.gradient_check else None,
         "export": {"largest_difference": difference, "items_compared": min(VERIFIED_ITEMS, len(dataset.x_test))},
         "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": searched,
                     "refit": trained.seconds, "total": time.monotonic() - began},

@@ -11,6 +11,7 @@ one is written in the module of its subject and named here; `kerashw.drawing` th
 from kerashw.figures.activations import activation_profiles
 from kerashw.figures.attributions import attributions
 from kerashw.figures.classes import calibration, class_scores, confusion_matrix
+from kerashw.figures.columns import table
 from kerashw.figures.curves import arms, learning_curves
 from kerashw.figures.gradients import gradient_check
 from kerashw.figures.images import augmented_samples, predictions, sample_items, worst_errors
@@ -29,7 +30,7 @@ FIGURES = {
         activation_profiles, arms, attributions, augmented_samples, calibration, class_scores, confusion_matrix,
         data_points, feature_maps, filters, fit, gradient_check, grid_table, importance, learning_curves,
         maximal_inputs, parallel_coordinates, predictions, receptive_fields, residuals, sample_items, search_history,
-        slices, strongest_crops, timeline, weight_histograms, worst_errors,
+        slices, strongest_crops, table, timeline, weight_histograms, worst_errors,
     )
 }  # fmt: skip
 

@@ -12,5 +12,6 @@ STUDY = Study(
     model=mlp,
     settings=dict(hidden=(500, 400), optimizer="sgd", learning_rate=0.1, batch_size=64, epochs=10),
     search=Grid(),
+    gradient_check=True,
     quick=dict(epochs=3),
 )

@@ -1,0 +1,136 @@
+"""Every figure of a run, drawn from what the run has left in its folder.
+
+    >>> sorted(FIGURES)[:4]
+    ['activation_profiles', 'attributions', 'augmented_samples', 'calibration']
+
+`draw_figures` draws those of one run, `draw_comparison` those that set the arms of a study beside each other. A new
+figure is one function from numbers to a Figure, in `kerashw.figures`, one that gathers the numbers, here, and the line
+in the table that names it.
+"""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kerashw import figures, interrupts
+from kerashw.drawing import draw
+from kerashw.pictures import answers, arms, data, excitement, inside, search, training
+from kerashw.pictures.inside import gradient_summary
+from kerashw.pictures.record import Record, dataset_of
+
+__all__ = [
+    "COMPARISONS", "FIGURES", "Picture", "Record", "dataset_of", "draw_comparison", "draw_figures", "gradient_summary",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """How one figure comes about.
+
+    when     of a Record: whether there is such a figure; or the layers of which there is one each
+    numbers  of a Record, and of the layer where there is one: the keywords of the figure function
+    figure   one of `kerashw.figures`
+    """
+
+    when: Callable
+    numbers: Callable
+    figure: Callable
+
+
+def always(record):
+    """What every run has."""
+    return True
+
+
+FIGURES = {
+    # what was learnt from
+    "data_points": Picture(data.is_curve, data.data_points, figures.data_points),
+    "sample_items": Picture(data.is_image, data.sample_items, figures.sample_items),
+    "augmented_samples": Picture(data.is_augmented, data.augmented_samples, figures.augmented_samples),
+    # the search
+    "search_history": Picture(search.has_trials, search.search_history, figures.search_history),
+    "search_slices": Picture(search.is_searched, search.slices, figures.slices),
+    "search_importance": Picture(search.is_ranked, search.importance, figures.importance),
+    "search_parallel": Picture(search.is_searched, search.slices, figures.parallel_coordinates),
+    "search_table": Picture(search.is_table, search.search_history, figures.grid_table),
+    # the trainings
+    "curves_search": Picture(always, training.search_curves, figures.learning_curves),
+    "curves_refit": Picture(always, training.refit_curves, figures.learning_curves),
+    "weights": Picture(always, training.weight_histograms, figures.weight_histograms),
+    # the model from within
+    "layers": Picture(always, inside.layer_table, figures.table),
+    "activation_profiles": Picture(inside.has_hidden, inside.activation_profiles, figures.activation_profiles),
+    "filters": Picture(inside.convolutions, inside.filters, figures.filters),
+    "pixel_weights": Picture(inside.looking, inside.pixel_weights, figures.filters),
+    "feature_maps": Picture(inside.map_layers, inside.feature_maps, figures.feature_maps),
+    "receptive_fields": Picture(excitement.has_fields, excitement.receptive_fields, figures.receptive_fields),
+    "strongest_crops": Picture(excitement.last_convolution, excitement.strongest_crops, figures.strongest_crops),
+    "maximal_inputs": Picture(excitement.climbed, excitement.maximal_inputs, figures.maximal_inputs),
+    "attributions": Picture(data.is_image, excitement.attributions, figures.attributions),
+    "gradient_check": Picture(inside.wants_gradient_check, inside.gradient_check, figures.gradient_check),
+    # its answers
+    "fit": Picture(data.is_curve, answers.fit, figures.fit),
+    "residuals": Picture(answers.is_regression, answers.residuals, figures.residuals),
+    "predictions": Picture(answers.classifies_images, answers.predictions, figures.predictions),
+    "confusion_matrix": Picture(answers.is_classification, answers.confusion_matrix, figures.confusion_matrix),
+    "class_scores": Picture(answers.is_classification, answers.class_scores, figures.class_scores),
+    "calibration": Picture(answers.is_classification, answers.calibration, figures.calibration),
+    "worst_errors": Picture(answers.classifies_images, answers.worst_errors, figures.worst_errors),
+}
+
+# The same of {arm: Record}; in place of a layer stands a metric.
+COMPARISONS = {
+    "arms_results": Picture(always, arms.results, figures.table),
+    "arms": Picture(arms.metrics_of, arms.curves, figures.arms),
+    "arms_fit": Picture(arms.are_curves, arms.fits, figures.fit),
+}
+
+
+def draw_figures(record, *, say=print):
+    """The paths of the figures of a run, drawn into its folder; `say` is told one line before.
+
+    A figure that fails is told on stderr and recorded as an event of the run, and the others are drawn.
+    """
+    return _drawn(FIGURES, record, record.run, [record], say)
+
+
+def draw_comparison(run, arms, *, say=print):
+    """The paths of the figures that compare {arm: Record}, drawn into the folder of the run above them."""
+    return _drawn(COMPARISONS, arms, run, list(arms.values()), say)
+
+
+def _drawn(pictures, subject, run, records, say):
+    plan = []
+    for name, picture in pictures.items():
+        with _failing(run, records, name):
+            plan += [(f"{name}_{part}".replace("/", ".") if part else name, picture, part)
+                     for part in _parts(picture.when(subject))]  # fmt: skip
+    say(f"{run.folder}: drawing {len(plan)} figures")
+    paths = []
+    for name, picture, part in plan:
+        interrupts.check()
+        with _failing(run, records, name):
+            numbers = picture.numbers(subject, part) if part else picture.numbers(subject)
+            paths.append(draw(run.figures, name, picture.figure, footer=records[0].warning, **numbers))
+    return paths
+
+
+def _parts(when):
+    """The layers or metrics of which there is a figure each; [None] where there is just one."""
+    return when if isinstance(when, list) else [None] * when
+
+
+@contextlib.contextmanager
+def _failing(run, records, name):
+    """An error in the body loses that figure, also one drawn earlier, and nothing else: not a finished model."""
+    try:
+        yield
+    except Exception as error:
+        for suffix in (".png", ".json"):
+            (run.figures / f"{name}{suffix}").unlink(missing_ok=True)
+        told = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no message')}"
+        print(f"{run.folder}: figure {name} failed: {told}", file=sys.stderr)
+        with contextlib.closing(records[-1].run.store()) as store:
+            store.add_event("figure", f"{name}\n{''.join(traceback.format_exception(error))}")

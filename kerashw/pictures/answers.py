@@ -1,0 +1,95 @@
+"""How good a run's model answers, as numbers for its figures; all of it is measured on test items unless it says so."""
+
+import numpy as np
+
+from kerashw import diagnosis
+from kerashw.evaluation import predict
+from kerashw.pictures.data import is_image, labels, points
+
+CURVE = 400  # places at which a curve is drawn
+PREDICTED, WORST = 40, 30  # items of a sheet
+
+
+def fit(record):
+    """The model's curve before and after training, over all points, each with its error on the training items."""
+    data, found = record.dataset, points(record)
+    every = np.concatenate([part["x"] for part in found.values()])
+    x = np.linspace(every.min(), every.max(), CURVE).astype("float32")
+    curves = {}
+    for name, model in (("before training", record.untrained), ("after training", record.model)):
+        error = np.mean((predict(model, data.x_train) - data.y_train) ** 2)
+        curves[f"{name}, MSE {error:.4g} on training items"] = predict(model, x[:, None])[:, 0]
+    return {"points": found, "x": x, "curves": curves, "title": "The fit before and after training"}
+
+
+def is_regression(record):
+    """Whether the targets are numbers."""
+    return not record.dataset.classes
+
+
+def residuals(record):
+    """Predicted and actual values."""
+    return {
+        "predicted": record.outputs[:, 0], "actual": record.dataset.y_test[:, 0],
+        "title": f"Residuals of {len(record.outputs):,} test items",
+    }  # fmt: skip
+
+
+def is_classification(record):
+    """Whether the targets are classes."""
+    return bool(record.dataset.classes)
+
+
+def classifies_images(record):
+    """Whether images are told apart."""
+    return is_classification(record) and is_image(record)
+
+
+def predictions(record):
+    """The first test items with what the model takes them for."""
+    data = record.dataset
+    chosen = slice(0, PREDICTED)
+    images = data.x_test[chosen]
+    return {
+        "images": images, "predicted": labels(data, record.outputs[chosen].argmax(axis=-1)),
+        "actual": labels(data, data.y_test[chosen]), "confidence": record.chances[chosen].max(axis=-1),
+        "title": f"Predictions for the first {len(images)} test items",
+    }  # fmt: skip
+
+
+def confusion_matrix(record):
+    """How often each class was taken for each other."""
+    found = diagnosis.confusion(record.dataset.y_test, record.outputs.argmax(axis=-1), record.dataset.classes)
+    return {
+        "counts": found.counts, "classes": list(found.classes),
+        "title": f"Confusion matrix of {len(record.outputs):,} test items",
+    }  # fmt: skip
+
+
+def class_scores(record):
+    """Precision, recall and F1 of each class."""
+    found = diagnosis.class_scores(record.dataset.y_test, record.outputs.argmax(axis=-1), record.dataset.classes)
+    return {
+        "classes": list(found.classes), "precision": found.precision, "recall": found.recall, "f1": found.f1,
+        "support": found.count, "title": "Precision and recall of each class, test items",
+    }  # fmt: skip
+
+
+def calibration(record):
+    """How often the model is right, by how sure it is."""
+    found = diagnosis.calibration(record.chances, record.dataset.y_test)
+    return {
+        "confidence": found.confidence, "accuracy": found.accuracy, "counts": found.count, "error": found.error,
+        "title": "Calibration, test items",
+    }  # fmt: skip
+
+
+def worst_errors(record):
+    """The wrong answers of which the model was surest."""
+    data = record.dataset
+    chosen = diagnosis.worst_errors(record.chances, data.y_test, WORST)
+    return {
+        "images": data.x_test[chosen], "predicted": labels(data, record.outputs[chosen].argmax(axis=-1)),
+        "actual": labels(data, data.y_test[chosen]), "confidence": record.chances[chosen].max(axis=-1),
+        "title": "The worst errors among the test items",
+    }  # fmt: skip

@@ -1,0 +1,77 @@
+"""The arms of a study beside each other, as numbers for figures; all is read from the folders of their runs."""
+
+import numpy as np
+
+from kerashw.evaluation import predict
+from kerashw.pictures.answers import CURVE
+from kerashw.pictures.data import is_curve, points
+from kerashw.pictures.training import without_twins
+
+
+def metrics_of(arms):
+    """The metrics that the winners of all arms recorded epoch by epoch."""
+    histories = [without_twins(record.winner_history) for record in arms.values()]
+    return [name for name in histories[0] if name != "epoch" and all(name in history for history in histories)]
+
+
+def curves(arms, metric):
+    """One metric of the winner of each arm, epoch by epoch, with what is published of it."""
+    where = "validation" if metric.startswith("val_") else "training"
+    several = any(len(record.winner.executions) > 1 for record in arms.values())
+    return {
+        "arms": {name: record.winner_history[metric] for name, record in arms.items()},
+        "published": _published(arms, metric), "metric": metric,
+        "direction": "max" if metric.endswith(("accuracy", "r2")) else "min",
+        "title": f"The arms compared: {where} {metric.removeprefix('val_')} of {'each winner' if several else 'each'}",
+    }  # fmt: skip
+
+
+def are_curves(arms):
+    """Whether the models of the arms are curves over points."""
+    return all(is_curve(record) for record in arms.values())
+
+
+def fits(arms):
+    """The curve of each arm after its final training, over the points."""
+    first = next(iter(arms.values()))
+    found = points(first)
+    every = np.concatenate([part["x"] for part in found.values()])
+    x = np.linspace(every.min(), every.max(), CURVE).astype("float32")
+    told = {name: f"{name}, test MSE {record.run.metrics()['test']['mse']:.4g}" for name, record in arms.items()}
+    return {
+        "points": found, "x": x, "title": "The arms compared: fit after training",
+        "curves": {told[name]: predict(record.model, x[:, None])[:, 0] for name, record in arms.items()},
+    }  # fmt: skip
+
+
+def results(arms):
+    """What each arm came to: parameters, validation and test, with what is published."""
+    kept = {name: record.run.metrics() for name, record in arms.items()}
+    tested = list(next(iter(kept.values()))["test"])
+    objectives = list(dict.fromkeys(one["objective"] for one in kept.values()))
+    columns = {
+        "arm": list(kept),
+        "parameters": [one["parameters"] for one in kept.values()],
+        "trials": [sum(one["trials"].values()) for one in kept.values()],
+        "epochs": [one["refit"]["epochs"] for one in kept.values()],
+    }
+    for objective in objectives:
+        columns[objective] = [one["validation"].get(objective) for one in kept.values()]
+    for name in tested:
+        columns[f"test_{name}"] = [one["test"][name] for one in kept.values()]
+    if any(one["published"] for one in kept.values()):
+        columns["published"] = [_said(one["published"]) for one in kept.values()]
+    return {"columns": columns, "title": "The arms compared: results"}
+
+
+def _published(arms, metric):
+    found = {name: record.declaration["published"] for name, record in arms.items()}
+    return {
+        name: list(one["published"]["per_epoch"] or [one["published"]["value"]])
+        for name, one in found.items()
+        if one and one["published"]["metric"] == metric
+    } or None
+
+
+def _said(published):
+    return f"{published['metric']} {published['value']:g}" if published else ""

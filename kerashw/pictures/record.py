@@ -1,0 +1,165 @@
+"""Record: what a run has left in its folder, read back for its figures without the search that made it."""
+
+import csv
+import re
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from kerashw.errors import UsageError
+from kerashw.evaluation import predict, probabilities
+from kerashw.export import load_keras
+from kerashw.gradcheck import check_gradients, telling_item
+from kerashw.run import Run
+from kerashw.seeds import derive
+from kerashw.splits import split
+from kerashw.store import read_only
+from kerashw.study import OBJECTIVES
+from kerashw.training import Task, draw_weights, pick_best
+
+SPACES = ("choice", "real", "int")  # as study.json names them
+GRADIENT_ITEMS = 200  # among them one is looked for whose gradient is not 0
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A run after its refit: its folder, its data, and what was asked, as study.json keeps it.
+
+    All else is read from the folder when it is first asked for: models, histories, trials. So figures are drawn from
+    it as well right after the refit as much later.
+    """
+
+    run: Run
+    dataset: object
+    declaration: dict
+    seed: int
+
+    @classmethod
+    def read(cls, run, dataset=None):
+        """The Record of a run's folder; without a data set the run's own is loaded again."""
+        study = run.study()
+        return cls(run, dataset or dataset_of(run), study["declaration"], study["seed"])
+
+    @property
+    def objective(self):
+        """The metric that the search went by."""
+        return self.declaration["objective"] or Task.of(self.dataset).objective
+
+    @property
+    def direction(self):
+        """Whether more of the objective is better ("max") or less ("min")."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def searched(self):
+        """{searched setting: how its values are spread: "linear", "log" or "category"}, in the study's order."""
+        found = {}
+        for key, value in self.declaration["settings"].items():
+            parts = {key: value}
+            if isinstance(value, list):
+                parts = {f"{key}_{place}": part for place, part in enumerate(value, 1)}
+            for name, part in parts.items():
+                kind = next(iter(part), None) if isinstance(part, dict) and len(part) == 1 else None
+                if kind in SPACES:
+                    found[name] = "category" if kind == "choice" else "log" if part[kind]["log"] else "linear"
+        return found
+
+    @cached_property
+    def splits(self):
+        """The (train, validation) indices of every fold of the search, or the one pair that was held out."""
+        return split(
+            self.dataset.y_train, stratify=bool(self.dataset.classes), folds=self.declaration["folds"],
+            validation=self.declaration["validation"], seed=derive(self.seed, "split"),
+        )  # fmt: skip
+
+    @cached_property
+    def model(self):
+        """The model after the refit."""
+        return load_keras(self.run.keras_file)
+
+    @cached_property
+    def untrained(self):
+        """The model as the refit began: its weights depend on the seed and on names alone."""
+        with self._store() as store:
+            failed = [int(re.match(r"attempt (\d+)", text)[1]) for text in store.events("refit")]
+        return draw_weights(load_keras(self.run.keras_file), derive(self.seed, "refit", 1 + max(failed, default=-1)))
+
+    @cached_property
+    def outputs(self):
+        """What the model answers to the test items: logits or values."""
+        return predict(self.model, self.dataset.x_test)
+
+    @cached_property
+    def chances(self):
+        """The probability of each class for each test item."""
+        return probabilities(self.outputs.astype("float64"))
+
+    @cached_property
+    def history(self):
+        """The metrics of the refit, epoch by epoch; None where one was not finite."""
+        with open(self.run.history_file, newline="", encoding="utf-8") as file:
+            names, *rows = csv.reader(file)
+        columns = zip(*rows)
+        return {name: [float(cell) if cell else None for cell in cells] for name, cells in zip(names, columns)}
+
+    @property
+    def refit_epoch(self):
+        """The epoch of the refit whose weights the model has."""
+        if self.declaration["refit"] == "stop" and self.declaration["score_epoch"] == "best":
+            return int(pick_best(self.history, self.objective))
+        return int(self.history["epoch"][-1])
+
+    @cached_property
+    def trials(self):
+        """The trials that have ended, as `kerashw.store` has them."""
+        with self._store() as store:
+            return [trial for trial in store.trials() if trial.status != "running"]
+
+    @cached_property
+    def winner(self):
+        """The trial that was trained anew: the best of the completed ones, the first of equal ones."""
+        completed = [trial for trial in self.trials if trial.status == "completed"]
+        sign = -1 if self.direction == "max" else 1
+        return min(completed, key=lambda trial: sign * trial.score)
+
+    @cached_property
+    def winner_history(self):
+        """{metric: one list per fold and execution of the winner, over its epochs}, and "epoch" with their numbers."""
+        with self._store() as store:
+            all_runs = [store.history(self.winner.number, done.fold, done.execution) for done in self.winner.executions]
+        names = [name for name in all_runs[0] if name != "epoch" and all(name in one for one in all_runs)]
+        longest = max((one["epoch"] for one in all_runs), key=len)
+        return {"epoch": longest, **{name: [one[name] for one in all_runs] for name in names}}
+
+    @cached_property
+    def gradients(self):
+        """The GradientCheck of the first training item whose gradient is not 0, and the index of that item."""
+        x, y = self.dataset.x_train[:GRADIENT_ITEMS], self.dataset.y_train[:GRADIENT_ITEMS]
+        item = telling_item(self.model, x, y)
+        return check_gradients(self.model, x[item : item + 1], y[item : item + 1]), item
+
+    @property
+    def warning(self):
+        """What has to stand below every figure, or None."""
+        if not self.dataset.stand_in:
+            return None
+        return f"STAND-IN DATA, {self.dataset.source.removeprefix('stand-in: ')}: says nothing about the real data."
+
+    def _store(self):
+        return closing(read_only(self.run.store_file))
+
+
+def dataset_of(run, data_dir=None):
+    """The data set that a run was made with, loaded again from where it came; a UsageError where it has changed."""
+    from kerashw.datasets import load, with_samples
+
+    study = run.study()
+    kept, samples = study["data"], study["declaration"]["samples"]
+    dataset = load(
+        kept["name"], data_dir or study["data_dir"], allow_stand_in=kept["stand_in"],
+        classes=tuple(kept["classes"]) or None,
+    )  # fmt: skip
+    dataset = dataset if samples is None else with_samples(dataset, samples, study["seed"])
+    if dataset.digest != study["data_sha256"]:
+        raise UsageError(f"{run.folder}: was made with other data than {dataset.source} holds now; name its own data.")
+    return replace(dataset, source=kept["source"])

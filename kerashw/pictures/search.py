@@ -1,0 +1,55 @@
+"""A run's search, as numbers for its figures: trials with their settings, scores and fates."""
+
+from kerashw.importance import FEW, importance as importance_of
+
+
+def has_trials(record):
+    """Whether there were several trials."""
+    return len(record.trials) > 1
+
+
+def is_searched(record):
+    """Whether settings were searched and several trials tell of them."""
+    return bool(record.searched) and len(record.trials) > 1
+
+
+def is_ranked(record):
+    """Whether there are enough completed trials to tell which settings matter."""
+    completed = [trial for trial in record.trials if trial.status == "completed"]
+    return bool(record.searched) and len(completed) >= FEW
+
+
+def is_table(record):
+    """Whether the search was a grid, or scored its trials by folds."""
+    return is_searched(record) and ("grid" in record.declaration["search"] or record.declaration["folds"] > 0)
+
+
+def search_history(record):
+    """The score of every trial in the order of the search."""
+    return {"trials": trials(record), "metric": record.objective, "direction": record.direction}
+
+
+def slices(record):
+    """The scores against each searched setting, on the scale on which it was searched."""
+    return {**search_history(record), "scales": record.searched}
+
+
+def importance(record):
+    """The share of each searched setting in the ranking of the trials."""
+    found = trials(record)
+    scores = [trial["score"] if trial["status"] == "completed" else None for trial in found]
+    log = [name for name, kind in record.searched.items() if kind == "log"]
+    return importance_of([trial["settings"] for trial in found], scores, log=log, seed=record.seed).numbers()
+
+
+def trials(record):
+    """The trials as figures read them: a dict for each, with the settings that were searched."""
+    return [
+        {
+            "number": trial.number,
+            "settings": {name: trial.proposed[name] for name in record.searched if name in trial.proposed},
+            "score": trial.score, "scores": [done.score for done in trial.executions], "deviation": trial.deviation,
+            "status": trial.status, "reason": trial.reason,
+        }
+        for trial in record.trials
+    ]  # fmt: skip
