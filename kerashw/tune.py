@@ -181,7 +181,7 @@ def compare_arms(all_resolved, dataset, options, anew):
     from kerashw.progress import Progress
 
     records = {one.arm: Record.read(one.run, dataset) for one in all_resolved}
-    draw_comparison(above, records, say=Progress(above.folder.name, quiet=options.quiet).say)
+    draw_comparison(above, records, name=all_resolved[0].name, say=Progress("", quiet=options.quiet).say)
 
 
 def parent_of(resolved):

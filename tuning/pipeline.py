@@ -71,7 +71,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     )
     record = Record(run, dataset, study.declaration(), setup.seed)
     if figures:
-        draw_figures(record, say=progress.say)
+        draw_figures(record, name=progress.name, say=progress.say)
     metrics = {
         **about,
         "objective": setup.objective,

@@ -118,7 +118,7 @@ def calibration(*, confidence, accuracy, counts, error, title="Calibration"):
     above.vlines(confidence[known], confidence[known], accuracy[known], color="#BBBBBB", linewidth=2)
     above.plot(confidence[known], accuracy[known], "o-", color=BLUE, markersize=6, label="the model")
     above.set(ylabel="accuracy of the bin", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    above.text(0.03, 0.93, f"expected calibration error {number(error)}", transform=above.transAxes, va="top")
+    above.set_title(f"expected calibration error {number(error)}", loc="left", fontsize=9.5)
     width = 0.8 / max(len(counts), 1)
     filled = known & (counts > 0)
     below.bar(confidence[filled], counts[filled], width=width, color=BLUE)

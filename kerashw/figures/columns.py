@@ -20,7 +20,7 @@ def table(*, columns, title, note=""):
     count = max(lengths, default=0)
     texts = {name: [_text(cell) for cell in cells[:ROWS_AT_MOST]] for name, cells in columns.items()}
     is_number = {name: all(not isinstance(cell, str) for cell in cells) for name, cells in columns.items()}
-    widths = [CHARACTER * (max(map(len, (name, *cells))) + 2) for name, cells in texts.items()]
+    widths = [CHARACTER * (max(map(len, (name, *cells))) + 2.5) for name, cells in texts.items()]
     cut = f"The first {ROWS_AT_MOST} of {count:,} rows are shown." if count > ROWS_AT_MOST else ""
     below = " ".join(text for text in (plain(note), cut) if text)
     lines = min(count, ROWS_AT_MOST) + 1.4 + (1.3 if below else 0)
@@ -31,7 +31,7 @@ def table(*, columns, title, note=""):
     ax.set(xlim=(0, across + 0.1), ylim=(lines * ROW, 0))
     left = 0.05
     for (name, cells), width in zip(texts.items(), widths):
-        x, side = (left + width - 0.12, "right") if is_number[name] else (left, "left")
+        x, side = (left + width - 0.22, "right") if is_number[name] else (left, "left")
         ax.text(x, 0.6 * ROW, plain(name), ha=side, va="center", fontsize=9, fontweight="bold")
         for place, text in enumerate(cells):
             ax.text(x, (place + 1.7) * ROW, plain(text), ha=side, va="center", fontsize=9)
@@ -42,8 +42,9 @@ def table(*, columns, title, note=""):
                    linewidth=0)  # fmt: skip
     if below:
         ax.text(0.05, (min(count, ROWS_AT_MOST) + 1.95) * ROW, below, fontsize=9, va="center", color=GREY)
-    names = ", ".join(next(iter(texts.values()), ())[:12])
-    told = f"{counted(count, 'row')}: {names}{', ...' if count > 12 else ''}." if count else "There are no rows."
+    names = next(iter(texts.values()), [])
+    named = ", ".join(names[:12]) + (f" and {count - 12:,} more" if count > 12 else "")
+    told = f"{counted(count, 'row')}: {named}." if count else "There are no rows."
     return captioned(figure, told, note, cut)
 
 

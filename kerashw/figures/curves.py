@@ -22,12 +22,13 @@ from kerashw.figures.style import (
 
 
 def learning_curves(
-    *, history, best_epoch=None, monitor=None, direction="min", band="range", title="Learning curves"
-):
+    *, history, best_epoch=None, mark="best epoch", monitor=None, direction="min", band="range",
+    title="Learning curves",
+):  # fmt: skip
     """The metrics of a history, one panel for each, training and validation together, the best epoch marked.
 
     `history` is that of Keras: {"loss": ..., "val_loss": ..., ...}, each a list over epochs, or one list for each fold
-    or execution; "epoch" may give their numbers. `best_epoch` is found by `monitor` and `direction` unless given.
+    or execution; "epoch" may give their numbers. `best_epoch` is found by `monitor` and `direction` unless given; `mark` says what it is.
 
     >>> learning_curves(history={"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.5, 2.7]}).caption
     'Validation loss was lowest, 2.5, at epoch 2 of 3; training loss was 2 there.'
@@ -37,7 +38,7 @@ def learning_curves(
     monitor = monitor or _usual_monitor(tables)
     best = _place_of_best(tables, epochs, monitor, best_epoch, direction)
     metrics = list(dict.fromkeys(name.removeprefix("val_") for name in tables))
-    figure, axes = panel_for_each(len(metrics), title=title, columns=2, panel_height=3.6)
+    figure, axes = panel_for_each(len(metrics), title=title, columns=3 if len(metrics) == 3 else 2, panel_height=3.6)
     for ax, metric in zip(axes, metrics):
         both = {key: tables[key] for key in (metric, f"val_{metric}") if key in tables}
         for key, runs in both.items():
@@ -47,7 +48,7 @@ def learning_curves(
             draw_runs(ax, epochs[: runs.shape[1]], runs, band=band, color=color, label=label, linestyle=dash)
         _axes_of_epochs(ax, plain(metric), both.values())
         if best is not None:
-            ax.axvline(epochs[best], color=GREY, linewidth=1, linestyle=":", label=f"best epoch ({epochs[best]:,.0f})")
+            ax.axvline(epochs[best], color=GREY, linewidth=1, linestyle=":", label=f"{mark} ({epochs[best]:,.0f})")
     legend_below(figure)
     return captioned(
         figure, _best_sentence(tables, epochs, monitor, best, best_epoch, direction),

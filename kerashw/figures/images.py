@@ -102,4 +102,4 @@ def _columns(tiles):
 def _percent(confidence, count):
     if confidence is None:
         return [""] * count
-    return [f" {100 * share:.0f}\N{NO-BREAK SPACE}%" if np.isfinite(share) else "" for share in numbers_of(confidence)]
+    return [f", {100 * share:.0f}\N{NO-BREAK SPACE}%" if np.isfinite(share) else "" for share in numbers_of(confidence)]

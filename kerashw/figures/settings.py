@@ -65,7 +65,7 @@ def slices(*, trials, metric, scales=None, direction="min", title="The score aga
         draw_axis(ax, scale)
         ax.set_xlabel(plain(scale.label), fontsize=9.5)
         if scale.kind == "linear":
-            ax.locator_params(axis="x", nbins=4)
+            ax.locator_params(axis="x", nbins=4, integer=bool((scale.positions[known] % 1 == 0).all()))
         if ax.get_subplotspec().is_first_col():
             ax.set_ylabel(f"{plain(metric)}{' (log scale)' if kind == 'log' else ''}")
     legend_below(figure)

@@ -13,6 +13,7 @@ from kerashw.figures.style import (
     numbers_of,
     panels,
     plain,
+    whole_ticks,
 )
 
 TILES_AT_MOST, ROWS_AT_MOST = 60, 16
@@ -99,6 +100,7 @@ def receptive_fields(*, image, fields, title="Receptive fields"):
     right.set(xlabel="side of the field (pixels)", xlim=(0, 1.35 * max(sides, default=1)))
     right.set_ylim(len(fields) - 0.4 if fields else 1, -0.6)
     right.grid(False, axis="y")
+    whole_ticks(right.xaxis)
     told = [_sees(name, field, tall, wide) for name, field in fields.items()]
     return captioned(figure, *(told or ["There are no layers that see a part of the image."]))
 

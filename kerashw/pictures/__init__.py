@@ -88,26 +88,26 @@ COMPARISONS = {
 }
 
 
-def draw_figures(record, *, say=print):
-    """The paths of the figures of a run, drawn into its folder; `say` is told one line before.
+def draw_figures(record, *, name=None, say=print):
+    """The paths of the figures of a run, drawn into its folder; `say` is told one line before, with the run's name.
 
     A figure that fails is told on stderr and recorded as an event of the run, and the others are drawn.
     """
-    return _drawn(FIGURES, record, record.run, [record], say)
+    return _drawn(FIGURES, record, record.run, [record], name, say)
 
 
-def draw_comparison(run, arms, *, say=print):
+def draw_comparison(run, arms, *, name=None, say=print):
     """The paths of the figures that compare {arm: Record}, drawn into the folder of the run above them."""
-    return _drawn(COMPARISONS, arms, run, list(arms.values()), say)
+    return _drawn(COMPARISONS, arms, run, list(arms.values()), name, say)
 
 
-def _drawn(pictures, subject, run, records, say):
-    plan = []
+def _drawn(pictures, subject, run, records, name, say):
+    title, plan = name or run.folder, []
     for name, picture in pictures.items():
         with _failing(run, records, name):
             plan += [(f"{name}_{part}".replace("/", ".") if part else name, picture, part)
                      for part in _parts(picture.when(subject))]  # fmt: skip
-    say(f"{run.folder}: drawing {len(plan)} figures")
+    say(f"{title}: drawing {len(plan)} figures")
     paths = []
     for name, picture, part in plan:
         interrupts.check()

@@ -8,7 +8,8 @@ from kerashw.pictures.inside import SAMPLE, map_layers
 from kerashw.probes.graph import output_names
 from kerashw.probes.kinds import CONVOLUTIONS, POOLINGS
 
-UNITS, CROPS = 20, 9
+UNITS = 20  # of which maximal inputs are shown
+ROWS, CROPS = 10, 9  # units of which the strongest crops are shown, and how many of each
 STEPS = 120  # of a climb; more change the pictures of small nets little
 EXPLAINED = 6  # items whose answers are explained
 
@@ -32,7 +33,7 @@ def maximal_inputs(record, layer):
     return {
         "images": found.inputs, "layer": layer, "activations": found.reached,
         "units": list(classes[:shown]) if is_output else [str(unit) for unit in found.units],
-        "title": f"Inputs that excite {which} of {layer} most, by activation maximisation",
+        "title": f"Inputs that excite {which} of {layer} most",
     }  # fmt: skip
 
 
@@ -45,12 +46,13 @@ def strongest_crops(record, layer):
     """The parts of test items that excite the units of a convolution most."""
     sample = record.dataset.x_test[:SAMPLE]
     count = probes.filters(record.model)[layer].shape[0]
-    units = np.arange(min(count, UNITS))
+    units = np.arange(min(count, ROWS))
+    which = "the units" if count <= ROWS else f"the first {ROWS} of {count} units"
     found = probes.strongest_crops(record.model, sample, layer, min(CROPS, len(sample)), units=units)
     return {
         "crops": found.crops, "units": [str(unit) for unit in found.units], "layer": layer,
         "activations": found.activations,
-        "title": f"Parts of {len(sample):,} test items that excite the units of {layer} most",
+        "title": f"Parts of {len(sample):,} test items that excite {which} of {layer} most",
     }  # fmt: skip
 
 

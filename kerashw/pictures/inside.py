@@ -16,6 +16,7 @@ def layer_table(record):
     outputs = probes.activations(record.model, record.dataset.x_train[:1])
     shapes = {name: [array.shape for array in own.values()] for name, own in probes.weights(record.model).items()}
     counts = {name: sum(int(np.prod(shape)) for shape in shapes.get(name, ())) for name in kinds}
+    each = record.dataset.item_shape
     return {
         "columns": {
             "layer": list(kinds),
@@ -25,7 +26,7 @@ def layer_table(record):
             "parameters": [counts[name] for name in kinds],
         },
         "title": f"The layers of the model: {record.model.count_params():,} parameters",
-        "note": f"Takes items of {_times(record.dataset.item_shape)}.",
+        "note": f"An item has {_times(each)} value{'' if each == (1,) else 's'}.",
     }
 
 

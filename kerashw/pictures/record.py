@@ -13,7 +13,6 @@ from kerashw.gradcheck import check_gradients, telling_item
 from kerashw.run import Run
 from kerashw.seeds import derive
 from kerashw.splits import split
-from kerashw.store import read_only
 from kerashw.study import OBJECTIVES
 from kerashw.training import Task, draw_weights, pick_best
 
@@ -146,7 +145,7 @@ class Record:
         return f"STAND-IN DATA, {self.dataset.source.removeprefix('stand-in: ')}: says nothing about the real data."
 
     def _store(self):
-        return closing(read_only(self.run.store_file))
+        return closing(self.run.store())
 
 
 def dataset_of(run, data_dir=None):

@@ -8,23 +8,25 @@ from kerashw.probes import weights
 
 def search_curves(record):
     """The epochs of the winning trial, one curve for each fold and execution."""
-    count = len(record.winner.executions)
-    how = f"mean of {count} trainings" if count > 1 else "training and validation part"
-    last = record.winner_history["epoch"][-1] if record.declaration["score_epoch"] == "last" else None
+    parts = {name: len({getattr(done, name) for done in record.winner.executions}) for name in ("fold", "execution")}
+    how = ", ".join(f"{count} {name}s" for name, count in parts.items() if count > 1) or "training and validation part"
+    by_last = record.declaration["score_epoch"] == "last"
     return {
         "history": without_twins(record.winner_history), "monitor": record.objective, "direction": record.direction,
-        "best_epoch": last, "title": f"Trial {record.winner.number}, which won the search: {how}",
+        "best_epoch": record.winner_history["epoch"][-1] if by_last else None,
+        "mark": "last epoch, which counts" if by_last else "best epoch", "title": f"Trial {record.winner.number}, which won the search: {how}",
     }  # fmt: skip
 
 
 def refit_curves(record):
     """The epochs of the final training."""
     history = without_twins(record.history)
-    on = "training and validation part" if record.declaration["refit"] == "stop" else "all training items"
+    stops = record.declaration["refit"] == "stop"
+    on = "the training part, with the validation part beside it" if stops else "all training items"
     monitor = record.objective if record.objective in history else record.objective.removeprefix("val_")
     return {
         "history": history, "monitor": monitor, "direction": record.direction, "best_epoch": record.refit_epoch,
-        "title": f"The final training, on {'the ' if on[0] == 't' else ''}{on}",
+        "mark": "the epoch whose weights are kept", "title": f"The final training, on {on}",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ STUDY = Study(
     data="regression",
     model=linear,
     settings=dict(scale=5.0, optimizer="sgd", learning_rate=0.1, batch_size=100, epochs=100),
+    score_epoch="last",
     search=Grid(),
     arms=dict(line=dict(degree=1), polynomial=dict(degree=5)),
 )
