@@ -65,12 +65,14 @@ def results(arms):
 
 
 def _published(arms, metric):
-    found = {name: record.declaration["published"] for name, record in arms.items()}
-    return {
-        name: list(one["published"]["per_epoch"] or [one["published"]["value"]])
-        for name, one in found.items()
-        if one and one["published"]["metric"] == metric
-    } or None
+    """{arm: the published values}; under the name of their report where all arms have the same, and None without any."""
+    stated = {name: record.declaration["published"] for name, record in arms.items()}
+    known = {name: one["published"] for name, one in stated.items() if one and one["published"]["metric"] == metric}
+    values = {name: list(one["per_epoch"] or [one["value"]]) for name, one in known.items()}
+    first = next(iter(known.values()), None)
+    if len(known) == len(arms) > 1 and all(one == first for one in known.values()):
+        return {first["report"]: values[next(iter(values))]}
+    return values or None
 
 
 def _said(published):

@@ -10,7 +10,8 @@ from kerashw.probes.kinds import CONVOLUTIONS, POOLINGS
 
 UNITS = 20  # of which maximal inputs are shown
 ROWS, CROPS = 10, 9  # units of which the strongest crops are shown, and how many of each
-STEPS = 120  # of a climb; more change the pictures of small nets little
+# Of a climb. More steps change the pictures of small nets little; with less smoothing than this noise fills them.
+CLIMB = dict(steps=120, total_variation=0.6, jitter=2)
 EXPLAINED = 6  # items whose answers are explained
 
 
@@ -26,7 +27,7 @@ def maximal_inputs(record, layer):
     """The inputs that excite the first units of a layer most."""
     width = probes.activations(record.model, record.dataset.x_train[:1], layer)[layer].shape[-1]
     shown = min(width, UNITS)
-    found = probes.maximal_inputs(record.model, layer, np.arange(shown), steps=STEPS, seed=record.seed)
+    found = probes.maximal_inputs(record.model, layer, np.arange(shown), seed=record.seed, **CLIMB)
     classes = record.dataset.classes
     is_output = layer == output_names(record.model)[0] and len(classes) == width
     which = "the units" if shown == width else f"the first {shown} of {width} units"

@@ -9,12 +9,13 @@ from kerashw.probes import weights
 def search_curves(record):
     """The epochs of the winning trial, one curve for each fold and execution."""
     parts = {name: len({getattr(done, name) for done in record.winner.executions}) for name in ("fold", "execution")}
-    how = ", ".join(f"{count} {name}s" for name, count in parts.items() if count > 1) or "training and validation part"
+    over = ", ".join(f"{count} {name}s" for name, count in parts.items() if count > 1)
+    which = f"The winner, trial {record.winner.number}: its training" if len(record.trials) > 1 else "Training"
     by_last = record.declaration["score_epoch"] == "last"
     return {
         "history": without_twins(record.winner_history), "monitor": record.objective, "direction": record.direction,
         "best_epoch": record.winner_history["epoch"][-1] if by_last else None,
-        "mark": "last epoch, which counts" if by_last else "best epoch", "title": f"Trial {record.winner.number}, which won the search: {how}",
+        "mark": "last epoch, which counts" if by_last else "best epoch", "title": f"{which}, validated {f'over {over}' if over else 'on items held out'}",
     }  # fmt: skip
 
 
