@@ -54,7 +54,7 @@ FIGURES = {
     "search_slices": Picture(search.is_searched, search.slices, figures.slices),
     "search_importance": Picture(search.is_ranked, search.importance, figures.importance),
     "search_parallel": Picture(search.is_searched, search.slices, figures.parallel_coordinates),
-    "search_table": Picture(search.is_table, search.search_history, figures.grid_table),
+    "search_table": Picture(search.is_table, search.table, figures.grid_table),
     # the trainings
     "curves_search": Picture(always, training.search_curves, figures.learning_curves),
     "curves_refit": Picture(always, training.refit_curves, figures.learning_curves),
@@ -63,7 +63,7 @@ FIGURES = {
     "layers": Picture(always, inside.layer_table, figures.table),
     "activation_profiles": Picture(inside.has_hidden, inside.activation_profiles, figures.activation_profiles),
     "filters": Picture(inside.convolutions, inside.filters, figures.filters),
-    "pixel_weights": Picture(inside.looking, inside.pixel_weights, figures.filters),
+    "pixel_weights": Picture(inside.overlooking, inside.pixel_weights, figures.filters),
     "feature_maps": Picture(inside.map_layers, inside.feature_maps, figures.feature_maps),
     "receptive_fields": Picture(excitement.has_fields, excitement.receptive_fields, figures.receptive_fields),
     "strongest_crops": Picture(excitement.last_convolution, excitement.strongest_crops, figures.strongest_crops),

@@ -58,7 +58,7 @@ def filters(record, layer):
     return {"kernels": np.moveaxis(probes.filters(record.model)[layer], 0, -1), "layer": layer}
 
 
-def looking(record):
+def overlooking(record):
     """The name of the first dense layer where it sees all pixels of an image at once, as a list."""
     first = next(((name, array) for name, array in _kernels(record.model).items()), None)
     shape = record.dataset.item_shape

@@ -29,6 +29,12 @@ def search_history(record):
     return {"trials": trials(record), "metric": record.objective, "direction": record.direction}
 
 
+def table(record):
+    """The score of every trial, fold by fold."""
+    which = "All combinations" if "grid" in record.declaration["search"] else "The trials"
+    return {**search_history(record), "title": f"{which} by {record.objective}"}
+
+
 def slices(record):
     """The scores against each searched setting, on the scale on which it was searched."""
     return {**search_history(record), "scales": record.searched}

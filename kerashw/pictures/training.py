@@ -15,7 +15,7 @@ def search_curves(record):
     return {
         "history": without_twins(record.winner_history), "monitor": record.objective, "direction": record.direction,
         "best_epoch": record.winner_history["epoch"][-1] if by_last else None,
-        "mark": "last epoch, which counts" if by_last else "best epoch", "title": f"{which}, validated {f'over {over}' if over else 'on items held out'}",
+        "mark": "last epoch" if by_last else "best epoch", "title": f"{which}, validated {f'over {over}' if over else 'on items held out'}",
     }  # fmt: skip
 
 
