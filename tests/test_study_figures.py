@@ -1,5 +1,6 @@
 """Every study's run, with a tiny budget and on stand-in data, leaves exactly the figures it should, and none fails."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import KNOWN, with_samples
 from kerashw.datasets.standins import stand_in
 from kerashw.drawing import LARGEST_PICTURE
-from kerashw.pictures import Record, draw_comparison
+from kerashw.pictures import Record, arms, draw_comparison
 from kerashw.progress import Progress
 from kerashw.run import Run
 from tuning.pipeline import execute, make_setup
@@ -42,16 +43,16 @@ COMPARED = {"arms_results", "arms_accuracy", "arms_loss", "arms_val_accuracy", "
 COMPARED_CURVES = {"arms_results", "arms_fit", "arms_mse", "arms_r2", "arms_val_mse", "arms_val_r2"}
 # study: the arms to compare (the first one draws figures of its own), how many trials, the figures, those of the arms
 STUDIES = {
-    "fashion": ((), 2, IMAGES | SEARCH | convolutions(2) | hidden(1), set()),
-    "fashion_grid": ((), 4, IMAGES | GRID | {"search_importance"} | convolutions(2) | hidden(2), set()),
+    "fashion": ((), 1, IMAGES | convolutions(2) | hidden(1), set()),
+    "fashion_grid": ((), 2, IMAGES | GRID | convolutions(2) | hidden(2), set()),
     "fashion_lenet": ((), 1, IMAGES | convolutions(2) | hidden(2), set()),
-    "fashion_spatial": (("grid", "adadelta"), 2, IMAGES | GRID | convolutions(2) | hidden(1), COMPARED),
+    "fashion_spatial": (("sgd", "adadelta"), 1, IMAGES | convolutions(2) | hidden(1), COMPARED),
     "mnist": ((), 2, IMAGES | SEARCH | {"augmented_samples"} | convolutions(2) | hidden(1), set()),
     "mnist_budget": ((), 2, IMAGES | GRID | FLAT | hidden(2), set()),
     "mnist_deep": (("cnn_dropout", "mlp"), 1, IMAGES | convolutions(3) | hidden(1), COMPARED),
     "mnist_gradcheck": ((), 1, IMAGES | {"gradient_check"} | FLAT | hidden(2), set()),
     "mnist_init": (("zero", "glorot"), 1, IMAGES | FLAT | hidden(2), COMPARED),
-    "mnist_mlp": ((), 2, IMAGES | SEARCH | FLAT | hidden(2), set()),
+    "mnist_mlp": ((), 1, IMAGES | FLAT | hidden(2), set()),
     "regression": ((), 4, CURVE | SEARCH | {"search_importance", "activation_profiles"}, set()),
     "regression_cv": ((), 2, CURVE | GRID | {"activation_profiles"}, set()),
     "regression_leaky": (("adam", "sgd"), 2, CURVE | GRID | {"activation_profiles"}, COMPARED_CURVES),
@@ -72,7 +73,8 @@ def data():
 
 def finished(folder, study, dataset, trials, figures):
     """The run of a study whose trainings last for an epoch each."""
-    study = study.but(epochs=1, refit_epochs=None, quick={}, search=replace(study.search, trials=trials))
+    little = dict(epochs=1, refit_epochs=None, folds=min(study.folds, 2), search=replace(study.search, trials=trials))
+    study = study.but(quick={}, **little)
     run = Run(folder)
     run.folder.mkdir(parents=True)
     run.begin({"declaration": study.declaration(), "seed": 0})
@@ -96,30 +98,56 @@ def test_every_study_is_in_the_table():
     assert list(STUDIES) == names()
 
 
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """A function from the name of a study to {arm: its run}; only the first arm has figures of its own."""
+
+    @functools.cache
+    def of(name):
+        study, (chosen, trials, _, _) = find(name)[1], STUDIES[name]
+        folder = tmp_path_factory.mktemp(name)
+        return {
+            arm: finished(folder / arm, study.arm(arm) if chosen else study, data[study.data], trials, place == 0)
+            for place, arm in enumerate(chosen or ("alone",))
+        }
+
+    return of
+
+
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_run_of_a_study_leaves_exactly_its_figures(name, data, tmp_path, capsys):
-    arms, trials, expected, compared = STUDIES[name]
-    study = find(name)[1]
-    dataset = data[study.data]
-    runs = {
-        arm: finished(tmp_path / "runs" / arm, study.arm(arm) if arms else study, dataset, trials, arm is first)
-        for first in (arms or ("alone",))[:1]
-        for arm in arms or ("alone",)
-    }
-    for arm, run in runs.items():
+def test_a_run_of_a_study_leaves_exactly_its_figures(name, runs, capsys):
+    for arm, run in runs(name).items():
         store = run.store()
         assert store.events("figure") == [], arm
         store.close()
-    check(next(iter(runs.values())).figures, expected)
-    if compared:
-        above = Run(tmp_path / "runs")
-        draw_comparison(above, {arm: Record.read(run, dataset) for arm, run in runs.items()}, say=lambda line: None)
-        check(above.figures, compared)
+    check(next(iter(runs(name).values())).figures, STUDIES[name][2])
     assert "failed" not in capsys.readouterr().err
 
 
-def test_the_gradient_check_of_its_study_is_told_in_the_metrics_as_it_is_drawn(data, tmp_path):
-    run = finished(tmp_path / "run", find("mnist_gradcheck")[1].but(hidden=(6, 5)), data["mnist"], 1, figures=True)
+@pytest.mark.parametrize("name", [name for name, (chosen, *_) in STUDIES.items() if chosen])
+def test_the_arms_of_a_study_are_compared(name, runs, data, capsys):
+    records = {arm: Record.read(run, data[find(name)[1].data]) for arm, run in runs(name).items()}
+    above = Run(next(iter(runs(name).values())).folder.parent)
+    draw_comparison(above, records, say=lambda line: None)
+    check(above.figures, STUDIES[name][3])
+    assert "failed" not in capsys.readouterr().err
+
+
+def test_the_initialisations_are_drawn_with_their_published_losses_beside_them(runs, data):
+    records = {arm: Record.read(run, data["mnist"]) for arm, run in runs("mnist_init").items()}
+    published = arms.curves(records, "loss")["published"]
+    assert published["zero"] == [2.30256]
+    assert (len(published["glorot"]), published["glorot"][0], published["glorot"][-1]) == (10, 1.935, 0.519)
+    assert arms.curves(records, "val_loss")["published"] is None
+
+
+def test_what_is_published_of_all_arms_alike_is_one_line(runs, data):
+    records = {arm: Record.read(run, data["mnist"]) for arm, run in runs("mnist_deep").items()}
+    assert arms.curves(records, "val_accuracy")["published"] == {"montreal-2020": [0.98]}
+
+
+def test_the_gradient_check_of_its_study_is_told_in_the_metrics_as_it_is_drawn(runs):
+    (run,) = runs("mnist_gradcheck").values()
     told = run.metrics()["gradient_check"]
     drawn = json.loads((run.figures / "gradient_check.json").read_text())["numbers"]
     assert (told["layer"], told["weight"]) == ("dense_2", "kernel")
