@@ -250,7 +250,7 @@ def plain(value):
     if isinstance(value, Choice):
         return {"choice": [plain(part) for part in value.values]}
     if is_dataclass(value):
-        return {type(value).__name__.lower(): asdict(value)}
+        return {type(value).__name__.lower(): plain(asdict(value))}
     if isinstance(value, Mapping):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, (tuple, list)):
