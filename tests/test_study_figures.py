@@ -73,7 +73,10 @@ def data():
 
 def finished(folder, study, dataset, trials, figures):
     """The run of a study whose trainings last for an epoch each."""
-    little = dict(epochs=1, refit_epochs=None, folds=min(study.folds, 2), search=replace(study.search, trials=trials))
+    little = dict(
+        epochs=1, refit_epochs=None, together=False, folds=min(study.folds, 2),
+        search=replace(study.search, trials=trials),
+    )  # fmt: skip
     study = study.but(quick={}, **little)
     run = Run(folder)
     run.folder.mkdir(parents=True)
