@@ -329,7 +329,8 @@ def test_studies_as_json_is_strict_and_holds_the_same(capsys):
     assert [one["name"] for one in rows] == names()
     (mnist,) = [one for one in rows if one["name"] == "mnist"]
     assert (mnist["data"], mnist["model"], mnist["search"]) == ("mnist", "cnn", "bayesian")
-    assert mnist["published"] == [{"metric": "test_accuracy", "value": 0.9946, "report": "padova-2020", "per_epoch": None}]
+    (published,) = mnist["published"]
+    assert published == {"metric": "test_accuracy", "value": 0.9946, "report": "padova-2020", "per_epoch": None}
 
 
 def options(*argv):

@@ -17,11 +17,12 @@ from kerashw.pictures.excitement import attributions
 from kerashw.pictures.inside import CONVOLUTIONS_AT_MOST, convolutions
 from kerashw.pictures.training import connections
 from kerashw.progress import Progress
+from kerashw.reuse import draw_weights
 from kerashw.run import Run
 from kerashw.seeds import derive
 from kerashw.space import Choice, Grid
 from kerashw.study import Study
-from kerashw.training import Task, build_model, draw_weights
+from kerashw.training import Task, build_model
 from tuning.pipeline import execute, make_setup
 
 quiet_tensorflow()
@@ -84,8 +85,9 @@ KINDS = {
             "sample_items", "predictions", "worst_errors", "filters_conv_1", "feature_maps_conv_1", "receptive_fields",
             "strongest_crops_conv_1", "maximal_inputs_conv_1", "maximal_inputs_output", "attributions",
         }),
-    "points of one class that is never tested": (
-        dataset(np.arange(24.0)[:, None], np.r_[np.zeros(6, int), LABELS[6:]], NAMES), study(), TRAINING | HIDDEN | ANSWERS),
+    "test items of one class alone": (
+        dataset(np.arange(24.0)[:, None], np.r_[np.zeros(6, int), LABELS[6:]], NAMES), study(),
+        TRAINING | HIDDEN | ANSWERS),
 }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def finished(folder, study, dataset, trials, figures):
 
 
 def check(folder, expected):
-    """The figures of a folder are these, small, and each with its numbers and a warning that the data are no real ones."""
+    """The figures of a folder are these, small, each with its numbers and a warning that the data are no real ones."""
     assert {path.stem for path in folder.glob("*.png")} == expected
     assert {path.stem for path in folder.glob("*.json")} == expected
     for path in folder.glob("*.png"):

@@ -11,11 +11,12 @@ from kerashw.errors import WorkError
 from kerashw.export import save_keras, save_saved_model
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.population import Member, train_together
+from kerashw.reuse import draw_weights
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import OBJECTIVES, plain
-from kerashw.training import Diverged, Task, draw_weights, train
+from kerashw.training import Diverged, Task, train
 from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
 from tuning.trials import Setup
