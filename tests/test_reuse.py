@@ -63,7 +63,8 @@ CASES = {
 def test_a_training_is_the_same_whatever_its_model_was_used_for_before(name):
     builder, settings, task = CASES[name]
     # Other items, too: what they are normalized by must not stay.
-    other = dict(settings=dict(settings, **OTHER, **NUMBERS[builder]), task=task, seed=1, train_indices=HELD, held=TRAIN)
+    changed = dict(settings, **OTHER, **NUMBERS[builder])
+    other = dict(settings=changed, task=task, seed=1, train_indices=HELD, held=TRAIN)
     apart = told(trained(builder, **other))
     reuse._kept.clear()
     fresh = told(trained(builder, settings, task, keep_last=True))
