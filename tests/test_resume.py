@@ -29,7 +29,7 @@ from kerashw.study import Study
 
 STUDY = Study(
     data="points", model=mlp, search=Random(trials=4), together=False,
-    settings=dict(hidden=(3,), dropout=0.2, batch_size=4, epochs=3, learning_rate=Choice(0.001, 0.01, 0.03, 0.1)),
+    settings=dict(hidden=(3,), dropout=0.2, batch_size=4, epochs=60, learning_rate=Choice(0.001, 0.01, 0.03, 0.1)),
 )
 '''
 TUNERS = {
@@ -167,7 +167,7 @@ def test_a_finished_run_is_left_as_it_is_and_its_result_is_printed_again(folder,
     ("changes", "difference"),
     [
         (["--seed", "1"], "seed was 0, now 1"),
-        (["--epochs", "4"], "epochs was 3, now 4"),
+        (["--epochs", "4"], "epochs was 60, now 4"),
         (["--trials", "3"], r"search\.random\.trials was 4, now 3"),
         (["--set", "dropout=0.5"], r"dropout was 0\.2, now 0\.5"),
     ],

@@ -117,7 +117,15 @@ def runs(data, tmp_path_factory):
     return of
 
 
-@pytest.mark.parametrize("name", STUDIES)
+QUICK = ("regression", "regression_linear", "mnist_init", "mnist_gradcheck", "fashion_grid")  # one of each kind
+
+
+def each(studies):
+    """The studies as parameters; most of them are left to `python -m pytest -m slow`, as each takes seconds."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in studies]
+
+
+@pytest.mark.parametrize("name", each(STUDIES))
 def test_a_run_of_a_study_leaves_exactly_its_figures(name, runs, capsys):
     for arm, run in runs(name).items():
         store = run.store()
@@ -127,7 +135,7 @@ def test_a_run_of_a_study_leaves_exactly_its_figures(name, runs, capsys):
     assert "failed" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name, (chosen, *_) in STUDIES.items() if chosen])
+@pytest.mark.parametrize("name", each(name for name, (chosen, *_) in STUDIES.items() if chosen))
 def test_the_arms_of_a_study_are_compared(name, runs, data, capsys):
     records = {arm: Record.read(run, data[find(name)[1].data]) for arm, run in runs(name).items()}
     above = Run(next(iter(runs(name).values())).folder.parent)
@@ -144,6 +152,7 @@ def test_the_initialisations_are_drawn_with_their_published_losses_beside_them(r
     assert arms.curves(records, "val_loss")["published"] is None
 
 
+@pytest.mark.slow
 def test_what_is_published_of_all_arms_alike_is_one_line(runs, data):
     records = {arm: Record.read(run, data["mnist"]) for arm, run in runs("mnist_deep").items()}
     assert arms.curves(records, "val_accuracy")["published"] == {"montreal-2020": [0.98]}
