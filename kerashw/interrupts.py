@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 
 _heard = []  # signals since `listening` began
@@ -15,11 +16,19 @@ def listening():
         yield
         return
     before = {number: signal.signal(number, _hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    told = sys.unraisablehook
+
+    def tell(lost):
+        if not isinstance(lost.exc_value, KeyboardInterrupt):  # that one a destructor swallowed; `check` has it
+            told(lost)
+
+    sys.unraisablehook = tell
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = told
         _heard.clear()
 
 
