@@ -73,7 +73,7 @@ class Study:
     validation: float = 0.2
     executions: int = 1  # trainings per setting and fold, with other seeds
     score_epoch: str = "best"  # the epoch whose score counts: "best" or "last"
-    prune: str | None = None  # "median": trials below the median of the earlier ones are given up; Hyperband has its own way
+    prune: str | None = None  # "median": give up trials below the median of the earlier ones; Hyperband has its own way
     refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
     refit_epochs: int | None = None  # by default as many as the search found best
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
@@ -222,7 +222,8 @@ class Study:
 
     def at(self, preset):
         """The study at a preset: "paper" is the declaration itself, "quick" prunes and applies its quick changes."""
-        return self.but(**{"quick": {}, **({"prune": "median", **self.quick} if preset == "quick" and self.quick else {})})
+        changes = {"prune": "median", **self.quick} if preset == "quick" and self.quick else {}
+        return self.but(**{"quick": {}, **changes})
 
     def declaration(self):
         """The study as JSON-ready data: what study.json keeps and a continued run is compared with."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from kerashw.batches import batches, epoch_order, in_order
 from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take
+from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.study import OBJECTIVES
 
@@ -251,30 +252,6 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
         optimizer=optimizer,
     )
     return model
-
-
-def pick_best(history, objective):
-    """The epoch, from 1, with the best value of the objective; the first of equal ones.
-
-    >>> pick_best({"epoch": [1, 2, 3], "val_mse": [0.5, 0.1, 0.2]}, "val_mse")
-    2
-    """
-    pick = np.argmax if OBJECTIVES[objective] == "max" else np.argmin
-    return history["epoch"][int(pick(history[objective]))]
-
-
-def first_below(history, bars, objective, score_epoch="best"):
-    """The first epoch at which a training had not reached what was asked of it; None where it always had.
-
-    >>> first_below({"epoch": [1, 2, 3], "val_mse": [0.9, 0.5, 0.6]}, [(1, 1.0), (2, 0.4)], "val_mse")
-    2
-    """
-    sign = 1 if OBJECTIVES[objective] == "max" else -1
-    for epoch, bar in bars:
-        reached = sign * np.array(history[objective][:epoch]) if len(history[objective]) >= epoch else ()
-        if len(reached) and (np.nanmax(reached) if score_epoch == "best" else reached[-1]) < sign * bar:
-            return epoch
-    return None
 
 
 def state(model):

@@ -12,11 +12,12 @@ import numpy as np
 
 from kerashw.errors import WorkError
 from kerashw.population import Member, suits, train_in_groups
+from kerashw.scores import first_below
 from kerashw.seeds import derive
 from kerashw.space import Hyperband
 from kerashw.store import Execution
 from kerashw.study import Study
-from kerashw.training import Diverged, Task, first_below, train
+from kerashw.training import Diverged, Task, train
 from tuning.hypermodel import StudyHyperModel
 
 

@@ -11,10 +11,11 @@ from kerashw.evaluation import predict, probabilities
 from kerashw.export import load_keras
 from kerashw.gradcheck import check_gradients, telling_item
 from kerashw.run import Run
+from kerashw.scores import pick_best
 from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import OBJECTIVES
-from kerashw.training import Task, draw_weights, pick_best
+from kerashw.training import Task, draw_weights
 
 SPACES = ("choice", "real", "int")  # as study.json names them
 GRADIENT_ITEMS = 200  # among them one is looked for whose gradient is not 0
