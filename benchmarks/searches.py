@@ -27,7 +27,7 @@ def regression_cv(asked):
 
 def regression(asked):
     """400 Bayesian trials x 1,500 epochs: the search, without start and refit."""
-    trials = asked.of(smoke=4, quick=64, full=400)
+    trials = asked.of(smoke=4, quick=400, full=400)
     epochs = asked.of(smoke=3, quick=1500, full=1500)
     with tempfile.TemporaryDirectory() as folder:
         done = runs.tune(
