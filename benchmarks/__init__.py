@@ -1,7 +1,7 @@
 """`python -m benchmarks`: what kerashw needs, what its peers need for the same, in one run on one machine.
 
     python -m pip install -r requirements.txt -r benchmarks/requirements.txt
-    python -m benchmarks                                  # under ten minutes on two cores
+    python -m benchmarks                                  # made to take about ten minutes on two cores
     python -m benchmarks --full --json measured.json      # published budgets, more seeds: some hours
     python -m benchmarks --only start growth              # some of them
     python -m benchmarks --list

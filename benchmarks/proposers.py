@@ -14,7 +14,8 @@ OBJECTIVE = "val_mse"  # any that is better the lower it is
 
 def ours(study, score, seed):
     """kerashw's oracle, asked in batches as its search asks."""
-    from tuning.oracles import ask, make_oracle, tell
+    from tuning.dialogue import ask, tell
+    from tuning.oracles import make_oracle
 
     oracle = make_oracle(study, StudyHyperModel(study, None), objective=OBJECTIVE, seed=seed)
     oracle.batch = max(1, min(16, study.search.trials // 10))

@@ -50,7 +50,7 @@ ROOMS = (
     ("kerashw.pictures.excitement",),
     ("kerashw.pictures.arms",),
     ("kerashw.pictures",),
-    ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning"),
+    ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning", "tuning.dialogue"),
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request"),
     ("tuning.search",),

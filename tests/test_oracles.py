@@ -14,8 +14,9 @@ from kerashw.space import Bayesian, Choice, Grid, Hyperband, Int, Random, Real
 from kerashw.store import Trial
 from kerashw.study import Study
 from kerashw.training import Task
+from tuning.dialogue import ask, tell
 from tuning.hypermodel import StudyHyperModel
-from tuning.oracles import ask, expected_work, make_oracle, tell
+from tuning.oracles import expected_work, make_oracle
 
 TASK = Task(np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32"), 1, False)
 MIXED = dict(

@@ -10,7 +10,8 @@ from kerashw.population import suits
 from kerashw.settings import builder_keywords
 from kerashw.space import Bayesian
 from kerashw.study import OBJECTIVES
-from tuning.oracles import ask, expected_work, make_oracle, tell
+from tuning.dialogue import ask, tell
+from tuning.oracles import expected_work, make_oracle
 from tuning.pruning import Medians
 from tuning.trials import TooManyParameters, check_parameters, run_trials
 
