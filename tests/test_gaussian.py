@@ -74,3 +74,12 @@ def test_expected_improvement_grows_with_doubt_and_falls_with_the_mean():
     assert expected_improvement(0.0, 2.0, 0.0) > expected_improvement(0.0, 1.0, 0.0)
     assert expected_improvement(1.0, 1.0, 0.0) < expected_improvement(0.0, 1.0, 0.0)
     assert expected_improvement(5.0, 0.0, 0.0) == pytest.approx(0.0)
+
+
+def test_a_setting_that_does_not_matter_is_forgotten_once_there_are_enough_scores():
+    points = np.random.default_rng(0).random((30, 2))
+    scores = np.sin(5 * points[:, 0])
+    few = fitted(points[:9], scores[:9], {}).kernel_.k1.k2.length_scale
+    matters, does_not = fitted(points, scores, {}).kernel_.k1.k2.length_scale
+    assert np.ndim(few) == 0
+    assert does_not > 5 * matters

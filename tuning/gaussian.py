@@ -11,32 +11,35 @@ from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-CANDIDATES = 500  # points among which the next one is chosen, half of them near the best known; twice as many for a batch
+CANDIDATES = 1000  # points among which the next one is chosen, half of them near the best known
 GROWTH = 1.2  # the kernel is fitted anew when there are so many times as many scores; the rest is exact
+ENOUGH = 5  # scores for each column, before the columns may differ in how much they matter
 
 
 def suggest(points, scores, draw, *, count, seed, kernels):
     """For each of `count` places of a batch the proposals for it, the most promising first.
 
-    The first place has the largest expected improvement; the others are the best points of functions drawn from the
-    process, so that a batch spreads over what is plausible. `draw` makes a candidate (columns, proposal) from a
-    generator, near the point of that number where one is given; `kernels` remembers fitted kernels by the number of
-    scores, and begins empty.
+    What promises most is the largest expected improvement. Each place takes for granted that those before it will
+    score as expected, so that a batch spreads over what is still uncertain. `draw` makes a candidate
+    (columns, proposal) from a generator, near the point of that number where one is given; `kernels` remembers fitted
+    kernels by the number of scores, and begins empty.
     """
     generator = np.random.default_rng(seed)
     best = np.argsort(scores, kind="stable")[:5]
-    numbers = range(CANDIDATES if count == 1 else 2 * CANDIDATES)
-    candidates = [draw(generator, best[number % len(best)] if number % 2 else None) for number in numbers]
+    candidates = [draw(generator, best[number % len(best)] if number % 2 else None) for number in range(CANDIDATES)]
     x = np.array([columns for columns, _ in candidates])
     process = fitted(points, tamed(scores), kernels)
     mean, covariance = process.predict(x, return_cov=True)
-    deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
-    values = [-expected_improvement(mean, deviation, process.predict(points).min())]
-    if count > 1:
-        covariance[np.diag_indices(len(x))] += 1e-6 * covariance.diagonal().max()  # rounding made it indefinite
-        drawn = np.linalg.cholesky(covariance) @ generator.standard_normal((len(x), count - 1))
-        values += list(mean + drawn.T)
-    return [[candidates[number][1] for number in np.argsort(value, kind="stable")] for value in values]
+    least, places = process.predict(points).min(), []
+    for _ in range(count):
+        deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+        order = np.argsort(-expected_improvement(mean, deviation, least), kind="stable")
+        places.append([candidates[number][1] for number in order])
+        # To know the score that was expected anyway leaves all means as they are, and takes away doubt.
+        first = covariance[order[0]].copy()
+        covariance -= np.outer(first, first) / max(first[order[0]], 1e-12)
+        least = min(least, mean[order[0]])
+    return places
 
 
 def expected_improvement(mean, deviation, best):
@@ -68,10 +71,12 @@ def fitted(points, scores, kernels):
     """
     decided = milestone(len(points))
     if decided not in kernels:
-        # One length for each column, so that a setting that does not matter is forgotten; white noise, as scores have.
+        # One length for each column, so that a setting that does not matter is forgotten; but few scores would be
+        # explained by forgetting a setting that does matter. White noise, as scores have.
         columns = points.shape[1]
-        kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(np.ones(columns), (0.05, 20.0), nu=2.5)
-        process = GaussianProcessRegressor(kernel + WhiteKernel(0.1, (1e-6, 1.0)), normalize_y=True)
+        lengths = np.full(columns, 0.5) if decided >= ENOUGH * columns else 0.5
+        kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5)
+        process = GaussianProcessRegressor(kernel + WhiteKernel(1e-3, (1e-6, 1.0)), normalize_y=True)
         with warnings.catch_warnings():  # a parameter at its bound is no news to the person tuning
             warnings.simplefilter("ignore")
             kernels[decided] = process.fit(points[:decided], scores[:decided]).kernel_
