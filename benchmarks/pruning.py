@@ -13,7 +13,7 @@ def measure(asked):
     if not runs.has_option("--prune"):
         yield Row(what="pruning", note="this kerashw has no --prune, so nothing was measured")
         return
-    seeds = asked.of(smoke=2, quick=3, full=10)
+    seeds = asked.of(smoke=2, quick=5, full=10)
     yield from _compared(asked, "regression_cv", seeds, [
         "--trials", asked.of(smoke=4, quick=40, full=300), "--epochs", asked.of(smoke=3, quick=150, full=150),
     ])  # fmt: skip
