@@ -229,6 +229,7 @@ def test_downloading_restores_what_it_changed_in_tensorflow_datasets(serve, at):
     assert (downloader._open_url, downloader.MAX_RETRIES, tqdm_utils._active, sys.stdout) == before
 
 
+@pytest.mark.slow
 @needs_real_files
 def test_real_files_are_downloaded_verified_prepared_and_found_again_offline(serve, at, tmp_path, capsys):
     folder = Path(REAL, "mnist")

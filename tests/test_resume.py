@@ -44,7 +44,7 @@ TUNERS = {
 def command(folder, tuner, out):
     """What is typed after `python -m kerashw.tune`."""
     return ["--task", str(folder / "my_study.py"), "--data-dir", str(folder), "--out", str(folder / out),
-            "--name", tuner, *TUNERS[tuner]]  # fmt: skip
+            "--name", tuner, "--no-figures", *TUNERS[tuner]]  # fmt: skip
 
 
 def start(arguments, folder):

@@ -352,6 +352,7 @@ def resident():
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_trainings():
     """A training that compiles anew takes 2 MB and more, for ever."""
     settings = dict(hidden=(8,), batch_size=20, epochs=1)

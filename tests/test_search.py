@@ -258,6 +258,7 @@ def test_a_small_space_that_diverges_everywhere_ends_with_what_it_has(tmp_path):
 # Pruning
 
 
+PATHS = [True, pytest.param(False, marks=pytest.mark.slow)]  # many at once, or one after the other
 PRUNED = dict(hidden=(8,), learning_rate=Real(1e-5, 1e-1, log=True), batch_size=8, epochs=12)
 
 
@@ -266,7 +267,7 @@ def pruned_search(folder, together, **fields):
     return without_seconds(searched(folder, study))
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", PATHS)
 def test_losers_are_given_up_below_the_median_of_the_trials_before(tmp_path, together):
     rows = pruned_search(tmp_path, together)
     store = Run(tmp_path).store()
@@ -287,7 +288,7 @@ def test_the_same_trials_are_given_up_on_either_path(tmp_path):
     by_path = []
     for together in (True, False):
         setup = begun(tmp_path / str(together), study_of(
-            Random(trials=12), settings=PRUNED, prune="median", folds=2, together=together), LINES)  # fmt: skip
+            Random(trials=8), settings=PRUNED, prune="median", together=together), LINES)  # fmt: skip
         oracle = prepare(setup)
         oracle.batch = 4
         search(setup, setup.run.store(), oracle)
@@ -295,7 +296,7 @@ def test_the_same_trials_are_given_up_on_either_path(tmp_path):
     assert by_path[0] == by_path[1] and ("pruned", "median") in by_path[0]
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", PATHS)
 def test_a_pruned_search_broken_off_anywhere_ends_with_the_same_trials(tmp_path, together):
     whole = pruned_search(tmp_path, together)
     pruned = [int(row["trial"]) for row in whole if row["status"] == "pruned"]
