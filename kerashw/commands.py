@@ -125,7 +125,9 @@ def run(main, argv=None):
     """The exit code of a verb: its faults become one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        return main(argv) or 0
+        code = main(argv) or 0
+        sys.stdout.flush()  # here, so that a reader that has gone is met below and not at exit
+        return code
     except KerashwError as error:
         code, line = error.exit_code, str(error)
     except KeyboardInterrupt:

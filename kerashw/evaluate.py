@@ -2,9 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
+
+import numpy as np
 
 from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
 from kerashw.errors import UsageError
+from kerashw.provenance import dataset_of
+from kerashw.results import Results
 from kerashw.run import Run
 
 
@@ -18,13 +23,11 @@ def main(argv):
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)
-    study = finished.study()
-    dataset = load_again(study, options.data_dir or study["data_dir"])
+    dataset = other_data(finished, options.data_dir) if options.data_dir else dataset_of(finished)
     quiet_tensorflow()
     from kerashw import evaluation
-    from kerashw.export import load_keras
 
-    model = load_keras(finished.keras_file)
+    model = Results(finished.folder).model
     check_shapes(model, dataset, finished)
     x, y = (dataset.x_test, dataset.y_test) if options.part == "test" else (dataset.x_train, dataset.y_train)
     metrics = evaluation.metrics(
@@ -39,12 +42,26 @@ def main(argv):
     print(f"{finished.folder}: {shown} on {len(x):,} {options.part} items of {dataset.source}")
 
 
-def load_again(study, data_dir):
-    """The data set of a run, whole; a UsageError where a stand-in would take the place of real data."""
+def other_data(finished, data_dir):
+    """The data set in another folder, its labels numbered as the run numbers them; a UsageError where it has others."""
     from kerashw.datasets import load
 
-    kept = study["data"]
-    return load(kept["name"], data_dir, allow_stand_in=kept["stand_in"], classes=tuple(kept["classes"]) or None)
+    kept = finished.study()["data"]
+    dataset, classes = load(kept["name"], data_dir), tuple(kept["classes"])
+    strange = [name for name in dataset.classes if name not in classes]
+    if strange or bool(dataset.classes) != bool(classes):
+        raise UsageError(
+            f"{finished.folder} {knows(classes)}, but {dataset.source} {knows(strange)}: name data of the same kind."
+        )
+    if dataset.classes == classes:
+        return dataset
+    numbers = np.array([classes.index(name) for name in dataset.classes])
+    return replace(dataset, y_train=numbers[dataset.y_train], y_test=numbers[dataset.y_test], classes=classes)
+
+
+def knows(classes):
+    """What a run or a data set has to tell, in words."""
+    return f"has the classes {', '.join(classes)}" if classes else "has values, no classes"
 
 
 def check_shapes(model, dataset, finished):

@@ -1,94 +1,75 @@
-"""Files a person has, as items a model takes: pictures, NPY and CSV files, folders of them, one after the other."""
+"""Files a person has, as items a model takes: pictures, NPY, CSV and idx files, read piece by piece."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 from kerashw.errors import UsageError
+from kerashw.framing import border_brightness, framed
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-SUFFIXES = (*PICTURES, ".npy", ".csv")
+PIECE = 256  # items in memory at once, however many a file holds
 
 
-def list_files(paths):
-    """The files named, and those of a kind we read in the folders named, in alphabetical order.
+def read_pieces(source, shape, *, background=None, frame=None):
+    """The items of one Source as arrays (n, *shape) of at most PIECE; a UsageError names it where it does not fit.
 
-    >>> list_files(["nowhere.png"])
-    Traceback (most recent call last):
-    kerashw.errors.UsageError: nowhere.png: no such file or folder.
+    `background` and `frame` tell of the images the model was trained on; they change nothing but pictures.
     """
-    listed = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not inside:
-                raise UsageError(f"{path}: holds no file ending in {', '.join(SUFFIXES)}.")
-            listed += inside
-        elif not path.is_file():
-            raise UsageError(f"{path}: no such file or folder.")
-        elif path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"{path}: cannot be read; known endings are {', '.join(SUFFIXES)}.")
+    read = {"npy": _read_array, "csv": _read_rows, "idx": _read_idx}
+    try:
+        if not source.path.stat().st_size:
+            raise UsageError(f"{source.name}: is empty.")
+        if source.kind == "picture":
+            yield read_picture(source.path, shape, background, frame)[np.newaxis]
         else:
-            listed.append(path)
-    return listed
+            yield from read[source.kind](source.path, shape)
+    except UsageError as error:  # what came from standard input lies where nobody knows it
+        raise UsageError(str(error).replace(str(source.path), source.name)) from None
 
 
-def read_items(path, shape, *, background=None):
-    """The items of one file as an array (n, *shape); a UsageError names a file that holds none."""
-    suffix = path.suffix.lower()
-    if suffix in PICTURES:
-        if len(shape) < 2:
-            raise UsageError(f"{path}: the model takes {shape[0]} number(s) per item, not pictures; give NPY or CSV.")
-        return read_picture(path, shape, background)[np.newaxis]
-    return _read_array(path, shape) if suffix == ".npy" else _read_rows(path, shape)
-
-
-def read_picture(path, shape, background=None):
-    """A picture of any size as one uint8 item: grey or RGB, resized, inverted where its border is of the other kind.
+def read_picture(path, shape, background=None, frame=None):
+    """A picture of any size as one uint8 item: grey or RGB, framed or resized, of the polarity of training.
 
     `background` is the mean brightness of the border of the training images, 0 to 255; None leaves the polarity.
+    `frame` is the Frame of their drawings; None resizes the picture as a whole. One that has the model's size already
+    keeps its place and size.
     """
-    from PIL import Image
+    if len(shape) < 2:
+        raise UsageError(f"{path}: the model takes {shape[0]} number(s) per item, not pictures; give NPY or CSV.")
+    from PIL import Image, ImageOps
 
+    size = (shape[1], shape[0])
     try:
         with (
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
             Image.open(path) as picture,
         ):
-            if picture.mode in ("RGBA", "LA", "P"):  # what is transparent counts as white paper
+            picture = ImageOps.exif_transpose(picture)  # cameras store which side is up
+            if picture.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent counts as white paper
                 layered = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
             picture = picture.convert("RGB" if len(shape) == 3 and shape[-1] == 3 else "L")
-            if picture.size != (shape[1], shape[0]):
-                picture = picture.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
+            is_framed = frame is not None and picture.size != size
+            if picture.size != size and not is_framed:
+                picture = picture.resize(size, Image.Resampling.LANCZOS)
             pixels = np.asarray(picture)
     except Exception as error:  # decoders raise what they like on damaged files
         raise UsageError(f"{path}: is no picture that can be read ({type(error).__name__}).") from None
-    if background is not None and (border_brightness(pixels[np.newaxis]) < 128) != (background < 128):
+    if is_framed:
+        pixels = framed(pixels, shape[:2], frame, is_light=background >= 128)
+    elif background is not None and (border_brightness(pixels[np.newaxis]) < 128) != (background < 128):
         pixels = 255 - pixels
     return pixels.reshape(shape)
 
 
-def border_brightness(images):
-    """The mean of the outermost pixels of uint8 images.
+def as_items(array, shape, name="x", first=0):
+    """An array as items a model takes: uint8 pixels or float32 numbers, (n, *shape), one item alone becoming n = 1.
 
-    >>> border_brightness(np.full((1, 4, 4), 255, "uint8"))
-    255.0
+    A UsageError tells by `name` what does not fit, counting items from `first`.
+
+    >>> as_items(np.array([3.0, 4.0]), (1,)).tolist()
+    [[3.0], [4.0]]
     """
-    edges = [images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]
-    return float(np.mean([edge.mean() for edge in edges]))
-
-
-def _read_array(path, shape):
-    try:
-        array = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header may raise anything
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: is no NPY file of numbers ({reason or type(error).__name__}).") from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise UsageError(f"{path}: is an NPZ archive, expected one array; save it with numpy.save.")
     if array.shape == shape:
         array = array[np.newaxis]
     elif shape == (1,) and array.ndim == 1:  # n items of one number each
@@ -96,26 +77,53 @@ def _read_array(path, shape):
     if array.shape[1:] == (*shape, 1):
         array = array[..., 0]
     if array.shape[1:] != shape or not len(array):
-        raise UsageError(f"{path}: has shape {array.shape}, expected (n, {', '.join(map(str, shape))}).")
-    return _checked(path, array, shape)
-
-
-def _checked(path, array, shape):
-    """Whole numbers from 0 to 255 for pixels, finite ones for anything else."""
-    if array.dtype.kind not in "uif" or not np.isfinite(array).all():
-        raise UsageError(f"{path}: holds {array.dtype} values that are no finite numbers.")
+        raise UsageError(f"{name}: has shape {array.shape}, expected (n, {', '.join(map(str, shape))}).")
+    if array.dtype.kind not in "uif":
+        raise UsageError(f"{name}: holds {array.dtype} values that are no finite numbers.")
+    _refuse(name, first, ~np.isfinite(array), "holds a number that is not finite; fill it in or leave the item out")
     if len(shape) < 2:
-        if np.abs(array).max(initial=0) > np.finfo("float32").max:
-            raise UsageError(f"{path}: holds numbers too large for a model (limit 3.4e38).")
+        too_large = np.abs(array) > np.finfo("float32").max
+        _refuse(name, first, too_large, "holds numbers too large for a model (limit 3.4e38)")
         return array.astype("float32")
-    if array.min() < 0 or array.max() > 255 or (array != np.round(array)).any():
-        raise UsageError(f"{path}: pixels must be whole numbers from 0 to 255, not {array.min():g} to {array.max():g}.")
+    outside = (array < 0) | (array > 255) | (array != np.round(array))
+    _refuse(name, first, outside, "pixels must be whole numbers from 0 to 255, not {:g}", array)
     return array.astype("uint8")
+
+
+def _refuse(name, first, wrong, told, array=None):
+    """A UsageError where an element is wrong, with the place of its item and, where there is an array, its value."""
+    if wrong.any():
+        place = int(wrong.reshape(len(wrong), -1).any(axis=1).argmax())
+        value = [] if array is None else [array[place][wrong[place]].flat[0]]
+        raise UsageError(f"{name}, item {first + place}: {told.format(*value)}.")
+
+
+def _read_array(path, shape):
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header may raise anything
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: is no NPY file of numbers ({reason or type(error).__name__}).") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise UsageError(f"{path}: is an NPZ archive, expected one array; save it with numpy.save.")
+    if array.ndim < 1 or array.shape == shape or not len(array):
+        yield as_items(np.asarray(array), shape, path)
+        return
+    for first in range(0, len(array), PIECE):
+        yield as_items(np.asarray(array[first : first + PIECE]), shape, path, first)
 
 
 def _read_rows(path, shape):
     if len(shape) > 1:
         raise UsageError(f"{path}: the model takes images of {shape}, not CSV rows; give pictures or NPY.")
-    from kerashw.datasets.tables import read_table
+    from kerashw.datasets.tables import read_features
 
-    return read_table(path, features=shape[0]).features
+    yield from read_features(path, shape[0], PIECE)
+
+
+def _read_idx(path, shape):
+    from kerashw.datasets.idx import read_idx_pieces
+
+    for array in read_idx_pieces(path, len(shape) + 1, PIECE):
+        yield as_items(array, shape, path)

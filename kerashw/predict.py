@@ -1,4 +1,4 @@
-"""`python -m kerashw.predict RUN FILE...`: labels and probabilities, or values, for pictures, NPY and CSV files."""
+"""`python -m kerashw.predict RUN FILE...`: labels and probabilities, or values, for files of items."""
 
 import csv
 import json
@@ -8,13 +8,26 @@ import numpy as np
 
 from kerashw.commands import Parser, from_environment, quiet_tensorflow, run, whole
 from kerashw.errors import UsageError
-from kerashw.items import SUFFIXES, list_files, read_items
+from kerashw.framing import Frame
+from kerashw.items import read_pieces
+from kerashw.results import Results
 from kerashw.run import Run
+from kerashw.sources import KNOWN, find_sources, kind_of
 
 BATCH = 256  # items answered at once; files are read one after the other, so memory does not grow with their number
-EPILOG = f"""files end in {', '.join(SUFFIXES)}. Pictures may have any size; they are turned grey where the
-model is, resized, and inverted where their border is light and that of the training images dark, or the reverse.
-A file that cannot be read is named and skipped, and the exit code is 1 at the end.
+EPILOG = f"""Files end in {KNOWN}; - is one such file on standard input, of a
+kind seen from its first bytes, CSV if of no other. Names of files come from elsewhere by xargs:
+  find scans -name '*.png' -print0 | xargs -0 python -m kerashw.predict saved_models/mnist --format csv
+
+A picture may have any size and polarity. It is turned upright and grey, where the model is grey; one with a light
+border is inverted where the training images are dark, and the reverse. One that has the model's size already is taken
+so. Of any other size, it depends on the training images (study.json, data.frame). Where all of them are drawings of
+one size on plain paper, as in MNIST and Fashion-MNIST, the drawing is cut out of the picture, fitted into the box that
+theirs fill (20x20 and 28x28) with its proportions kept, given their full contrast, and placed where theirs lie: by
+its centre of mass (MNIST) or by the middle of its box (Fashion-MNIST), whichever varies less among them. Elsewhere
+the picture is resized as a whole.
+
+A file that cannot be read is named and skipped, from the item on that is at fault, and the exit code is 1 at the end.
 """
 
 
@@ -22,35 +35,39 @@ def main(argv):
     """Prints one line for each item."""
     parser = Parser("predict", description=__doc__, epilog=EPILOG)
     parser.add_argument("run", metavar="RUN", help="a run's folder, such as saved_models/mnist")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="files, or folders of them")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="files, folders of them, or -")
     parser.add_argument("--top-k", type=whole(1), default=3, metavar="K", help="how many classes (default: 3)")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="json: a line each")
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)
-    files = list_files(options.files)
+    sources = find_sources(options.files)
     data = finished.study()["data"]
     quiet_tensorflow()
-    from kerashw.export import load_keras
-
-    model = load_keras(finished.keras_file)
-    shape = tuple(model.input_shape[1:])
+    model = Results(finished.folder).model
+    frame = data.get("frame")  # runs made before frames were recorded have none
+    like = {"background": data["background"], "frame": Frame(**frame) if frame else None}
     skipped = []
     write = {"table": write_table, "csv": write_csv, "json": write_json}[options.format]
-    write(answers(model, readable(files, shape, data["background"], skipped), data["classes"], options.top_k))
+    items = readable(sources, tuple(model.input_shape[1:]), skipped, **like)
+    write(answers(model, items, data["classes"], options.top_k))
     return 1 if skipped else 0
 
 
-def readable(files, shape, background, skipped):
-    """(file, place in it, item) for all files that can be read; the others are named on stderr and noted."""
-    for path in files:
+def readable(sources, shape, skipped, **like):
+    """(name, place in it, item) for all that can be read; what cannot is named on stderr and noted.
+
+    `like` tells of the images the model was trained on, as `read_pieces` takes it.
+    """
+    for source in sources:
+        place = 0
         try:
-            items = read_items(path, shape, background=background)
+            for piece in read_pieces(source, shape, **like):
+                for item in piece:
+                    yield source.name, place, item
+                    place += 1
         except UsageError as error:
             print(f"kerashw: skipped: {error}", file=sys.stderr)
-            skipped.append(path)
-            continue
-        for place, item in enumerate(items):
-            yield path, place, item
+            skipped.append(source.name)
 
 
 def answers(model, items, classes, top_k):
@@ -59,8 +76,8 @@ def answers(model, items, classes, top_k):
 
     for batch in batched(items):
         outputs = predict(model, np.stack([item for _, _, item in batch]))
-        for (path, place, _), output in zip(batch, outputs):
-            answer = {"file": str(path), "item": place}
+        for (name, place, _), output in zip(batch, outputs):
+            answer = {"file": name, "item": place}
             if not classes:
                 yield {**answer, "y": [float(value) for value in output]}
                 continue
@@ -114,7 +131,7 @@ def _numbered(row):
 def write_table(rows):
     """A line of text for each item."""
     for row in rows:
-        name = row["file"] if not row["file"].lower().endswith((".npy", ".csv")) else f"{row['file']}[{row['item']}]"
+        name = row["file"] if kind_of(row["file"]) == "picture" else f"{row['file']}[{row['item']}]"
         if "y" in row:
             print(f"{name}  {'  '.join(f'{value:.6g}' for value in row['y'])}")
         else:

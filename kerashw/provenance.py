@@ -1,12 +1,14 @@
-"""Where a run comes from: the versions, machine, data and commit that study.json records."""
+"""Where a run comes from: the versions, machine, data and commit that study.json records; and its data, once more."""
 
 import os
 import platform
 import subprocess
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
-from kerashw.items import border_brightness
+from kerashw.errors import UsageError
+from kerashw.framing import border_brightness, frame_of
 
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
 
@@ -41,7 +43,8 @@ def git_commit():
 
 
 def of_data(dataset):
-    """What study.json says of the data: name, source, sizes and names of classes."""
+    """What study.json says of the data: name, source, sizes, names of classes, and how images of it look."""
+    frame = frame_of(dataset.x_train) if dataset.x_train.ndim == 3 else None
     return {
         "name": dataset.name,
         "source": dataset.source,
@@ -51,4 +54,22 @@ def of_data(dataset):
         "classes": list(dataset.classes),
         # How bright the border of the images is, 0 to 255: `predict` turns pictures of the other polarity over.
         "background": border_brightness(dataset.x_train) if dataset.x_train.ndim > 2 else None,
+        # How drawings lie in the images: `predict` brings pictures of other sizes to lie the same.
+        "frame": frame and asdict(frame),
     }
+
+
+def dataset_of(run, data_dir=None):
+    """The data set that a run was made with, loaded again from where it came; a UsageError where it has changed."""
+    from kerashw.datasets import load, with_samples
+
+    study = run.study()
+    kept, samples = study["data"], study["declaration"]["samples"]
+    dataset = load(
+        kept["name"], data_dir or study["data_dir"], allow_stand_in=kept["stand_in"],
+        classes=tuple(kept["classes"]) or None,
+    )  # fmt: skip
+    dataset = dataset if samples is None else with_samples(dataset, samples, study["seed"])
+    if dataset.digest != study["data_sha256"]:
+        raise UsageError(f"{run.folder}: was made with other data than {dataset.source} holds now; name its own data.")
+    return replace(dataset, source=kept["source"])

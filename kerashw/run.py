@@ -36,8 +36,8 @@ class Run:
         self.checkpoints = self.folder / "checkpoints"
 
     @classmethod
-    def finished(cls, folder):
-        """The run in a folder that someone names; a UsageError tells what is missing."""
+    def begun(cls, folder):
+        """The run in a folder that someone names, finished or not; a UsageError tells what is missing."""
         run = cls(folder)
         if not run.folder.is_dir():
             raise UsageError(f"{folder}: no such run folder; `python -m kerashw.tune --task NAME` makes one.")
@@ -45,6 +45,12 @@ class Run:
             arms = sorted(path.parent.name for path in run.folder.glob("*/metrics.json"))
             hint = f" Its arms are runs: {', '.join(str(run.folder / arm) for arm in arms)}." if arms else ""
             raise UsageError(f"{folder}: not a run folder, it holds no study.json.{hint}")
+        return run
+
+    @classmethod
+    def finished(cls, folder):
+        """The run in a folder that someone names, at its end; a UsageError tells what is missing."""
+        run = cls.begun(folder)
         if not run.is_finished:
             raise UsageError(f"{folder}: this run is not finished; repeat its tune command to continue it.")
         return run
@@ -115,6 +121,13 @@ class Run:
     def metrics(self):
         """What metrics.json holds."""
         return read_json(self.metrics_file)
+
+    def history(self):
+        """What history.csv holds, {metric: one number per epoch}; None where one was not finite."""
+        with open(self.history_file, newline="", encoding="utf-8") as file:
+            names, *rows = csv.reader(file)
+        columns = zip(*rows)
+        return {name: [float(cell) if cell else None for cell in cells] for name, cells in zip(names, columns)}
 
     def store(self):
         """The state of the search, open for writing."""

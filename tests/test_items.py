@@ -1,9 +1,9 @@
 """Files a person has become items: size, polarity, shapes, order, and what happens to those that cannot be read."""
 
-import csv
+import gzip
 import io
-import json
-import re
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from kerashw.errors import UsageError
-from kerashw.items import SUFFIXES, border_brightness, list_files, read_items
-from kerashw.predict import BATCH, batched, readable, write_csv, write_json, write_table
+from kerashw.framing import Frame
+from kerashw.items import PIECE, as_items, read_pieces
+from kerashw.sources import Source, kind_of
 
 GREY, COLOUR, ONE, THREE = (8, 8), (8, 8, 3), (1,), (3,)
 
@@ -33,6 +34,11 @@ def picture(path, pixels, mode=None, **options):
 def array(path, values):
     np.save(path, values)
     return path
+
+
+def read_items(path, shape, **options):
+    """All items of a file."""
+    return np.concatenate(list(read_pieces(Source(str(path), path, kind_of(path.name)), shape, **options)))
 
 
 def refusal(path, shape, **options):
@@ -105,10 +111,27 @@ def test_what_is_transparent_counts_as_white_paper(tmp_path):
     np.testing.assert_array_equal(read[0], square())
 
 
-def test_the_border_alone_decides_how_bright_a_background_is():
-    assert border_brightness(np.stack([square(ink=255, paper=0)] * 2)) == 0
-    assert border_brightness(np.stack([square(ink=0, paper=200)] * 2)) == 200
-    assert border_brightness(np.full((1, 4, 4, 3), 90, "uint8")) == 90
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    pixels = np.zeros((8, 8), "uint8")
+    pixels[:2] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned right by a quarter
+    read = read_items(picture(tmp_path / "a.png", pixels, exif=turned), GREY)[0]
+    np.testing.assert_array_equal(read, np.rot90(pixels, -1))
+
+
+FRAME = Frame(height=4, width=4, row=3.5, column=3.5, by_mass=False, ink=255)
+
+
+def test_a_drawing_of_another_size_is_framed_as_in_training_and_one_of_the_right_size_is_left_alone(tmp_path):
+    large = np.full((40, 30), 255, "uint8")
+    large[3:11, 20:28] = 0
+    read = read_items(picture(tmp_path / "large.png", large), GREY, background=0.0, frame=FRAME)
+    np.testing.assert_array_equal(read[0], square())
+    corner = np.zeros((8, 8), "uint8")
+    corner[:2, :2] = 99
+    read = read_items(picture(tmp_path / "right.png", corner), GREY, background=0.0, frame=FRAME)
+    np.testing.assert_array_equal(read[0], corner)
 
 
 def test_a_picture_for_a_model_of_numbers_is_refused(tmp_path):
@@ -153,12 +176,12 @@ BAD_ARRAYS = {
     "a single number": (np.array(3.0), GREY, "has shape ()"),
     "numbers for images": (np.zeros(64), GREY, "has shape (64,)"),
     "channels for grey": (np.zeros((2, 8, 8, 3)), GREY, "has shape (2, 8, 8, 3)"),
-    "pixels from 0 to 1": (np.full((8, 8), 0.5), GREY, "whole numbers from 0 to 255, not 0.5 to 0.5"),
-    "pixels below 0": (np.full((8, 8), -1), GREY, "whole numbers from 0 to 255, not -1 to -1"),
-    "pixels above 255": (np.full((8, 8), 256), GREY, "not 256 to 256"),
-    "NaN": (np.array([[1.0, np.nan, 2.0]]), THREE, "no finite numbers"),
-    "infinity": (np.array([[1.0, np.inf, 2.0]]), THREE, "no finite numbers"),
-    "too large": (np.array([[1.0, 1e300, 2.0]]), THREE, "too large for a model"),
+    "pixels from 0 to 1": (np.full((8, 8), 0.5), GREY, "item 0: pixels must be whole numbers from 0 to 255, not 0.5"),
+    "pixels below 0": (np.full((8, 8), -1), GREY, "whole numbers from 0 to 255, not -1"),
+    "pixels above 255": (np.full((8, 8), 256), GREY, "not 256"),
+    "NaN": (np.array([[1.0, 2.0, 3.0], [1.0, np.nan, 2.0]]), THREE, "item 1: holds a number that is not finite"),
+    "infinity": (np.array([[1.0, np.inf, 2.0]]), THREE, "item 0: holds a number that is not finite"),
+    "too large": (np.array([[1.0, 1e300, 2.0]]), THREE, "item 0: holds numbers too large for a model"),
     "truth values": (np.zeros((8, 8), bool), GREY, "bool values"),
     "text": (np.array([["a", "b", "c"]]), THREE, "no finite numbers"),
     "complex numbers": (np.array([[1j, 2j, 3j]]), THREE, "complex128 values"),
@@ -211,6 +234,101 @@ def test_csv_rows_for_a_model_of_images_are_refused(tmp_path):
     assert "takes images of (8, 8), not CSV rows" in refusal(tmp_path / "a.csv", GREY)
 
 
+# --- idx
+
+
+def idx(images):
+    """The bytes of an idx file."""
+    return bytes([0, 0, 8, images.ndim]) + struct.pack(f">{images.ndim}I", *images.shape) + images.tobytes()
+
+
+@pytest.mark.parametrize("name, pack", [("t10k-images-idx3-ubyte", bytes), ("a.idx3-ubyte.gz", gzip.compress)])
+@pytest.mark.parametrize("count", [1, PIECE, PIECE + 1])
+def test_an_idx_file_gives_its_images(tmp_path, name, pack, count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8)).astype("uint8")
+    (tmp_path / name).write_bytes(pack(idx(images)))
+    np.testing.assert_array_equal(read_items(tmp_path / name, GREY), images)
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        (idx(np.zeros(5, "uint8")), "are images and labels mixed up?"),
+        (idx(np.zeros((5, 7, 8), "uint8")), "has shape (5, 7, 8), expected (n, 8, 8)"),
+        (idx(np.zeros((5, 8, 8), "uint8"))[:-1], "only 319 bytes of data, expected 320"),
+        (idx(np.zeros((5, 8, 8), "uint8")) + b"0", "more bytes of data, expected 320"),
+        (idx(np.zeros((300, 8, 8), "uint8"))[:-9], "only 19,191 bytes of data, expected 19,200"),
+        (gzip.compress(idx(np.zeros((5, 8, 8), "uint8")))[:-12], "breaks off"),
+    ],
+)
+def test_an_idx_file_that_does_not_fit_is_refused_by_name(tmp_path, content, told):
+    (tmp_path / "a-idx3-ubyte").write_bytes(content)
+    assert told in refusal(tmp_path / "a-idx3-ubyte", GREY)
+
+
+# --- files larger than memory
+
+
+def large_files(folder, count):
+    """A file of every kind with so many items of 8x8 pixels, or of 64 numbers."""
+    images = (np.arange(count * 64) % 256).astype("uint8").reshape(count, 8, 8)
+    np.save(folder / "a.npy", images)
+    (folder / "a-idx3-ubyte").write_bytes(idx(images))
+    (folder / "a-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images), 1))
+    rows = "\n".join(",".join(map(str, image.ravel())) for image in images)
+    (folder / "a.csv").write_text(f"{','.join(f'pixel_{place}' for place in range(64))}\n{rows}\n")
+
+
+def test_a_large_file_is_read_in_pieces_and_never_held_as_a_whole(tmp_path):
+    count = 20_000
+    large_files(tmp_path, count)
+    for name in ("a.npy", "a-idx3-ubyte", "a-idx3-ubyte.gz", "a.csv"):
+        shape = (64,) if name == "a.csv" else GREY
+        seen = 0
+        tracemalloc.start()
+        try:
+            for piece in read_pieces(Source(name, tmp_path / name, kind_of(name)), shape):
+                assert len(piece) <= PIECE
+                np.testing.assert_array_equal(piece.ravel()[:3], np.arange(seen * 64, seen * 64 + 3) % 256)
+                seen += len(piece)
+            assert seen == count
+            whole = count * 64 * (4 if name == "a.csv" else 1)  # bytes of all items
+            assert tracemalloc.get_traced_memory()[1] < whole / 2, name
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.csv"])
+def test_what_stands_before_a_wrong_item_is_read_and_the_item_is_named(tmp_path, name):
+    values = np.zeros((PIECE + 9, 3))
+    values[PIECE + 4, 1] = np.nan
+    if name == "a.npy":
+        np.save(tmp_path / name, values)
+    else:
+        np.savetxt(tmp_path / name, values, delimiter=",", header="a,b,c", comments="")
+    pieces = read_pieces(Source("mine", tmp_path / name, kind_of(name)), THREE)
+    assert next(pieces).shape == (PIECE, 3)
+    with pytest.raises(UsageError) as error:
+        next(pieces)
+    assert str(error.value).startswith(f"mine, item {PIECE + 4}" if name == "a.npy" else f"mine, line {PIECE + 6} ")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.csv", "a-idx3-ubyte"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    assert "is empty" in refusal(tmp_path / name, THREE)
+
+
+# --- arrays of one's own
+
+
+def test_an_array_is_taken_as_a_file_with_it_would_be():
+    np.testing.assert_array_equal(as_items(square().astype(float), GREY), square()[np.newaxis])
+    assert as_items(np.zeros((4, 8, 8, 1)), GREY).shape == (4, 8, 8)
+    with pytest.raises(UsageError, match=r"^x: has shape \(7,\), expected \(n, 8, 8\)\.$"):
+        as_items(np.zeros(7), GREY)
+
+
 # --- damage
 
 
@@ -227,6 +345,8 @@ def whole_files():
     stream = io.BytesIO()
     np.savez(stream, square())
     files["npz.npy"] = stream.getvalue()
+    files["idx3-ubyte"] = idx(np.stack([square()] * 2))
+    files["idx3-ubyte.gz"] = gzip.compress(files["idx3-ubyte"])
     return files
 
 
@@ -243,89 +363,3 @@ def test_a_damaged_file_is_read_or_refused_and_raises_nothing_else(tmp_path, end
             assert read_items(path, GREY, background=0.0).shape[1:] == GREY
         except UsageError as error:
             assert str(path) in str(error)
-
-
-# --- lists of files
-
-
-def test_a_folder_gives_its_files_in_the_order_of_their_names_and_leaves_others_alone(tmp_path):
-    for name in ("b.png", "a.PNG", "c.npy", "notes.txt", ".hidden", "A.csv"):
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in list_files([tmp_path])] == ["A.csv", "a.PNG", "b.png", "c.npy"]
-
-
-def test_files_come_in_the_order_they_are_named_in(tmp_path):
-    (tmp_path / "in").mkdir()
-    for name in ("z.png", "a.png", "in/m.png"):
-        (tmp_path / name).touch()
-    listed = list_files([tmp_path / "z.png", tmp_path / "in", tmp_path / "a.png"])
-    assert [path.name for path in listed] == ["z.png", "m.png", "a.png"]
-
-
-@pytest.mark.parametrize(
-    "name, told", [("nowhere.png", "no such file or folder"), ("notes.txt", "known endings are"), ("empty", "no file")]
-)
-def test_a_name_that_gives_no_file_is_refused_before_anything_is_read(tmp_path, name, told):
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=told) as error:
-        list_files([tmp_path / name])
-    assert name in str(error.value)
-    assert all(ending in str(error.value) for ending in (() if name == "nowhere.png" else SUFFIXES))
-
-
-# --- from files to lines
-
-
-def test_a_file_that_cannot_be_read_is_named_and_skipped_and_the_others_are_kept(tmp_path, capsys):
-    first, last = picture(tmp_path / "a.png", square()), array(tmp_path / "c.npy", np.stack([square()] * 2))
-    (tmp_path / "b.png").write_bytes(b"no picture")
-    skipped = []
-    read = list(readable(list_files([tmp_path]), GREY, None, skipped))
-    assert [(path, place) for path, place, _ in read] == [(first, 0), (last, 0), (last, 1)]
-    assert skipped == [tmp_path / "b.png"]
-    said = capsys.readouterr().err
-    assert re.fullmatch(r"kerashw: skipped: .*b\.png: is no picture that can be read .*\n", said)
-
-
-@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 3 * BATCH])
-def test_batches_lose_nothing_keep_the_order_and_are_never_empty(count):
-    batches = list(batched(iter(range(count))))
-    assert [item for batch in batches for item in batch] == list(range(count))
-    assert all(0 < len(batch) <= BATCH for batch in batches)
-
-
-CLASSES = [
-    {"file": "a,b.png", "item": 0, "label": "Bag", "class": 1, "probabilities": {"Bag": 0.75, "T-shirt/top": 0.25}},
-    {"file": "c.NPY", "item": 4, "label": "Bag", "class": 1, "probabilities": {"Bag": 0.5, "T-shirt/top": 0.5}},
-]
-VALUES = [{"file": "x.csv", "item": 0, "y": [1.5]}, {"file": "x.csv", "item": 1, "y": [-2.0]}]
-
-
-@pytest.mark.parametrize("rows", [CLASSES, VALUES], ids=["classes", "values"])
-def test_json_lines_give_everything_back(rows, capsys):
-    write_json(rows)
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == rows
-
-
-def test_csv_has_a_header_and_a_row_for_each_item(capsys):
-    write_csv(CLASSES)
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert rows[0] == {
-        "file": "a,b.png", "item": "0", "label": "Bag", "class": "1",
-        "label_1": "Bag", "probability_1": "0.75", "label_2": "T-shirt/top", "probability_2": "0.25",
-    }  # fmt: skip
-    assert len(rows) == 2
-    write_csv(VALUES)
-    assert capsys.readouterr().out == "file,item,y\nx.csv,0,1.5\nx.csv,1,-2.0\n"
-
-
-def test_the_table_tells_items_of_one_file_apart(capsys):
-    write_table(CLASSES + VALUES)
-    assert capsys.readouterr().out.splitlines() == [
-        "a,b.png  Bag 75.0%  T-shirt/top 25.0%",
-        "c.NPY[4]  Bag 50.0%  T-shirt/top 50.0%",
-        "x.csv[0]  1.5",
-        "x.csv[1]  -2",
-    ]

@@ -9,13 +9,14 @@ import numpy as np
 from kerashw import evaluation, interrupts, tensorboard
 from kerashw.errors import WorkError
 from kerashw.export import save_keras, save_saved_model
+from kerashw.leaderboard import leaderboard
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.population import Member, train_together
 from kerashw.reuse import draw_weights
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.splits import split
-from kerashw.study import OBJECTIVES, plain
+from kerashw.study import plain
 from kerashw.training import Diverged, Task, train
 from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
@@ -142,35 +143,11 @@ def searched_values(setup, trial):
 
 def write_trials(setup, store):
     """trials.csv: one row per trial, the best first in rank; only the seconds differ between equal runs."""
-    trials = [trial for trial in store.trials() if trial.status != "running"]
-    names = list(setup.study.searched)
-    executions = range(setup.study.executions)
-    columns = [(fold, execution) for fold in range(len(setup.splits)) for execution in executions]
-    labels = [f"score_fold{fold}" + (f"_execution{execution}" if len(executions) > 1 else "")
-              for fold, execution in columns]  # fmt: skip
-    ranks = ranking(setup.objective, trials)
-    header = ["trial", *names, *labels, "mean", "std", "rank", "status", "reason", "message",
-              "best_epoch", "parameters", "seconds"]  # fmt: skip
-    rows = [header]
-    for trial in trials:
-        values = searched_values(setup, trial)
-        scores = {(done.fold, done.execution): done.score for done in trial.executions}
-        epochs = [done.best_epoch for done in trial.executions]
-        rows.append([
-            trial.number, *(values[name] for name in names), *(scores.get(column) for column in columns),
-            trial.score, trial.deviation, ranks.get(trial.number), trial.status, trial.reason, trial.message,
-            round(sum(epochs) / len(epochs)) if epochs else None, trial.parameters,
-            None if trial.seconds is None else round(trial.seconds, 3),
-        ])  # fmt: skip
-    write_csv(setup.run.trials_file, rows)
-
-
-def ranking(objective, trials):
-    """{number of a completed trial: its rank}; equal scores share a rank."""
-    sign = -1 if OBJECTIVES[objective] == "max" else 1
-    completed = [trial for trial in trials if trial.status == "completed"]
-    scores = [sign * trial.score for trial in completed]
-    return {trial.number: 1 + sum(other < sign * trial.score for other in scores) for trial in completed}
+    header, rows = leaderboard(
+        store.trials(), lambda trial: searched_values(setup, trial), settings=setup.study.searched,
+        objective=setup.objective, folds=len(setup.splits), executions=setup.study.executions,
+    )  # fmt: skip
+    write_csv(setup.run.trials_file, [header, *rows])
 
 
 def write_history(run, trained):

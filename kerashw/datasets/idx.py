@@ -3,13 +3,14 @@
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kerashw.errors import UsageError
 
-LARGEST = 2 * 1024**3             # bytes of one array, uncompressed: a small .gz must not fill the memory
+LARGEST = 2 * 1024**3             # bytes read at once, uncompressed: a small .gz must not fill the memory
 UNSIGNED_BYTES = 0x08             # the type code of the only kind of idx file that images and labels use
 ROLES = {                         # part of the data set -> start of its file's name, number of dimensions
     "x_train": ("train-images", 3), "y_train": ("train-labels", 1),
@@ -49,18 +50,27 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     ...     read_idx(path, dimensions=1).tolist()
     [7, 2, 1]
     """
+    (array,) = read_idx_pieces(path, dimensions)
+    return array
+
+
+def read_idx_pieces(path: Path, dimensions: int, items: int | None = None) -> Iterator[np.ndarray]:
+    """The same array in pieces of so many `items`, or in one, for a file of any length to be read in little memory."""
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"        # by content: some tools unpack and keep the .gz
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if compressed else file
-            shape = _shape(path, stream.read(4 + 4 * dimensions), dimensions)
-            payload = _exactly(path, stream, math.prod(shape))
+            shape = _shape(path, stream.read(4 + 4 * dimensions), dimensions, items)
+            size = math.prod(shape[1:])                     # bytes of one item
+            for first in range(0, shape[0], items or shape[0]):
+                count = min(items or shape[0], shape[0] - first)
+                payload = _exactly(path, stream, first * size, count * size, math.prod(shape))
+                yield np.frombuffer(payload, np.uint8).reshape(count, *shape[1:])
     except EOFError:
         raise UsageError(f"{path} breaks off within its compressed data; fetch the file again") from None
     except (OSError, zlib.error) as reason:
         raise UsageError(f"{path} cannot be read ({reason}); fetch the file again") from None
-    return np.frombuffer(payload, np.uint8).reshape(shape)
 
 
 def _find(folder, start, dimensions):
@@ -75,7 +85,7 @@ def _find(folder, start, dimensions):
     return None
 
 
-def _shape(path, header, dimensions):
+def _shape(path, header, dimensions, items):
     if len(header) < 4 or header[:2] != b"\0\0":
         raise UsageError(f"{path} starts with {header[:4].hex(' ') or 'nothing'}, expected 00 00 08 0{dimensions} "
                          f"as every idx file of this kind; fetch the file again")
@@ -89,20 +99,21 @@ def _shape(path, header, dimensions):
     shape = tuple(int(size) for size in np.frombuffer(header[4:], ">u4"))
     if 0 in shape:
         raise UsageError(f"{path} declares shape {shape}, expected at least one item and one pixel")
-    if math.prod(shape) > LARGEST:
+    if math.prod((min(items or shape[0], shape[0]), *shape[1:])) > LARGEST:
         raise UsageError(f"{path} declares shape {shape}, more than the limit of 2 GiB")
     return shape
 
 
-def _exactly(path, stream, expected):
-    payload = bytearray()
-    while len(payload) <= expected:                         # one byte more than expected tells of trailing data
-        block = stream.read(min(1 << 20, expected + 1 - len(payload)))
+def _exactly(path, stream, before, count, whole):
+    """So many bytes that follow those before, of the whole, after which there must be no more."""
+    payload, is_last = bytearray(), before + count == whole
+    while len(payload) < count + is_last:                   # one byte more than expected tells of trailing data
+        block = stream.read(min(1 << 20, count + is_last - len(payload)))
         if not block:
             break
         payload += block
-    if len(payload) != expected:
-        found = f"only {len(payload):,}" if len(payload) < expected else "more"
-        raise UsageError(f"{path} holds {found} bytes of data, expected {expected:,} by its header; "
+    if len(payload) != count:
+        found = f"only {before + len(payload):,}" if len(payload) < count else "more"
+        raise UsageError(f"{path} holds {found} bytes of data, expected {whole:,} by its header; "
                          f"fetch the file again")
     return payload

@@ -2,7 +2,10 @@
 
 import csv
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +60,54 @@ def read_table(path: Path, features: int | None = None) -> Table:
     """
     if path.stat().st_size > LARGEST:
         raise UsageError(f"{path} is larger than the limit of 2 GiB")
+    with _opened(path) as file:
+        header, has_target, rows = _begin(path, file, features)
+        values, texts, lines = array("d"), [], array("q")      # 8 bytes a number: a million rows stay small
+        for line, numbers, last in rows:
+            values.extend(numbers)
+            texts.append(last)
+            lines.append(line)
+    if not texts:
+        raise UsageError(f"{path} has a header row but no data")
+    found = _finite(path, lines, np.frombuffer(values).reshape(len(texts), -1)).astype(np.float32)
+    return Table(path, header, found, _target(path, header[-1], lines, texts) if has_target else None)
+
+
+def read_features(path: Path, features: int, size: int) -> Iterator[np.ndarray]:
+    """The features of a CSV file, with or without a target, as arrays of at most `size` rows; it may be of any length.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "mine.csv")
+    ...     _ = path.write_text("x\\n1\\n2\\n3\\n")
+    ...     [piece.tolist() for piece in read_features(path, 1, size=2)]
+    [[[1.0], [2.0]], [[3.0]]]
+    """
+    with _opened(path) as file:
+        _, _, rows = _begin(path, file, features)
+        piece = list(islice(rows, size))
+        if not piece:
+            raise UsageError(f"{path} has a header row but no data")
+        while piece:
+            lines, numbers, _ = zip(*piece)
+            yield _finite(path, lines, np.array(numbers)).astype(np.float32)
+            piece = list(islice(rows, size))
+
+
+@contextmanager
+def _opened(path):
+    """The file as text; a UsageError names it where it is none or cannot be read."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return _parse(path, file, features)
+            yield file
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not text in UTF-8; save it as CSV in UTF-8") from None
     except (OSError, csv.Error) as reason:
         raise UsageError(f"{path} cannot be read ({reason})") from None
 
 
-def _parse(path, file, wanted):
+def _begin(path, file, wanted):
+    """The header, whether the last column is a target, and an iterator over the rows below."""
     first = file.readline(100_000)
     delimiter = next((mark for mark in ",;\t" if mark in first), None)
     file.seek(0)
@@ -82,24 +123,23 @@ def _parse(path, file, wanted):
     if has_target and len(header) < 2:
         raise UsageError(f"{path} has the one column {header[0]!r}, expected features and a target "
                          f"separated by commas or semicolons")
-    values, texts, lines = array("d"), [], array("q")      # 8 bytes a number: a million rows stay small
+    return header, has_target, _rows(path, rows, header, has_target)
+
+
+def _rows(path, rows, header, has_target):
+    """Line, features and text of the last column of every row."""
     for row in rows:
         if not row:                                         # a blank line, as many files end with
             continue
         if len(row) != len(header):
             raise UsageError(f"{path}, line {rows.line_num} has {len(row)} columns, expected {len(header)}")
         try:
-            values.extend(map(float, row[:-1] if has_target else row))
+            numbers = [*map(float, row[:-1] if has_target else row)]
         except ValueError:
             name, cell = next((n, c) for n, c in zip(header, row) if not _is_number(c))
             raise UsageError(f"{path}, line {rows.line_num}, column {name!r} holds {cell[:40]!r}, "
                              f"expected a number with a decimal point") from None
-        texts.append(row[-1])
-        lines.append(rows.line_num)
-    if not texts:
-        raise UsageError(f"{path} has a header row but no data")
-    features = _finite(path, lines, np.frombuffer(values).reshape(len(texts), -1)).astype(np.float32)
-    return Table(path, header, features, _target(path, header[-1], lines, texts) if has_target else None)
+        yield rows.line_num, numbers, row[-1]
 
 
 def _target(path, name, lines, texts):

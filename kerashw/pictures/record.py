@@ -1,15 +1,15 @@
 """Record: what a run has left in its folder, read back for its figures without the search that made it."""
 
-import csv
 import re
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from kerashw.errors import UsageError
 from kerashw.evaluation import predict, probabilities
 from kerashw.export import load_keras
 from kerashw.gradcheck import check_gradients, telling_item
+from kerashw.leaderboard import searched_spaces
+from kerashw.provenance import dataset_of
 from kerashw.run import Run
 from kerashw.scores import pick_best
 from kerashw.seeds import derive
@@ -17,7 +17,6 @@ from kerashw.splits import split
 from kerashw.study import OBJECTIVES
 from kerashw.training import Task, draw_weights
 
-SPACES = ("choice", "real", "int")  # as study.json names them
 GRADIENT_ITEMS = 200  # among them one is looked for whose gradient is not 0
 
 
@@ -53,16 +52,7 @@ class Record:
     @property
     def searched(self):
         """{searched setting: how its values are spread: "linear", "log" or "category"}, in the study's order."""
-        found = {}
-        for key, value in self.declaration["settings"].items():
-            parts = {key: value}
-            if isinstance(value, list):
-                parts = {f"{key}_{place}": part for place, part in enumerate(value, 1)}
-            for name, part in parts.items():
-                kind = next(iter(part), None) if isinstance(part, dict) and len(part) == 1 else None
-                if kind in SPACES:
-                    found[name] = "category" if kind == "choice" else "log" if part[kind]["log"] else "linear"
-        return found
+        return {name: _spread(space) for name, space in searched_spaces(self.declaration).items()}
 
     @cached_property
     def splits(self):
@@ -97,10 +87,7 @@ class Record:
     @cached_property
     def history(self):
         """The metrics of the refit, epoch by epoch; None where one was not finite."""
-        with open(self.run.history_file, newline="", encoding="utf-8") as file:
-            names, *rows = csv.reader(file)
-        columns = zip(*rows)
-        return {name: [float(cell) if cell else None for cell in cells] for name, cells in zip(names, columns)}
+        return self.run.history()
 
     @property
     def refit_epoch(self):
@@ -149,17 +136,6 @@ class Record:
         return closing(self.run.store())
 
 
-def dataset_of(run, data_dir=None):
-    """The data set that a run was made with, loaded again from where it came; a UsageError where it has changed."""
-    from kerashw.datasets import load, with_samples
-
-    study = run.study()
-    kept, samples = study["data"], study["declaration"]["samples"]
-    dataset = load(
-        kept["name"], data_dir or study["data_dir"], allow_stand_in=kept["stand_in"],
-        classes=tuple(kept["classes"]) or None,
-    )  # fmt: skip
-    dataset = dataset if samples is None else with_samples(dataset, samples, study["seed"])
-    if dataset.digest != study["data_sha256"]:
-        raise UsageError(f"{run.folder}: was made with other data than {dataset.source} holds now; name its own data.")
-    return replace(dataset, source=kept["source"])
+def _spread(space):
+    ((kind, values),) = space.items()
+    return "category" if kind == "choice" else "log" if values["log"] else "linear"
