@@ -17,7 +17,7 @@ from kerashw.sources import KNOWN, find_sources, kind_of
 BATCH = 256  # items answered at once; files are read one after the other, so memory does not grow with their number
 EPILOG = f"""Files end in {KNOWN}; - is one such file on standard input, of a
 kind seen from its first bytes, CSV if of no other. Names of files come from elsewhere by xargs:
-  find scans -name '*.png' -print0 | xargs -0 python -m kerashw.predict saved_models/mnist --format csv
+  find scans -name '*.png' -print0 | xargs -0 python -m kerashw.predict saved_models/mnist --format json
 
 A picture may have any size and polarity. It is turned upright and grey, where the model is grey; one with a light
 border is inverted where the training images are dark, and the reverse. One that has the model's size already is taken
