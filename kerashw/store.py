@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS trials (
     score      REAL,
     deviation  REAL,                         -- standard deviation over folds and executions
     parameters INTEGER,
-    seconds    REAL
+    seconds    REAL,
+    began      REAL,                         -- seconds since 1970, of its last beginning
+    ended      REAL
 );
 CREATE TABLE IF NOT EXISTS executions (
     trial      INTEGER NOT NULL REFERENCES trials(number),
@@ -63,7 +65,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class Trial:
-    """One proposal of a tuner with all that came of it."""
+    """One proposal of a tuner with all that came of it; `began` and `ended` are seconds since 1970, where known."""
 
     number: int
     proposed: dict
@@ -75,6 +77,8 @@ class Trial:
     parameters: int | None
     seconds: float | None
     executions: tuple
+    began: float | None = None
+    ended: float | None = None
 
     def mean_metrics(self):
         """The metrics that every execution has, at the epochs that count, averaged over folds and executions."""
@@ -100,6 +104,7 @@ class Store:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(SCHEMA)
+            self._add_times()
         except sqlite3.Error as error:
             raise _cannot_be_opened(path, error) from None
 
@@ -110,8 +115,9 @@ class Store:
     def begin_trial(self, number, proposed):
         """The trial is running; one that a killed process left running begins again and keeps its executions."""
         self._ask(
-            "INSERT INTO trials (number, proposed) VALUES (?, ?) ON CONFLICT (number) DO NOTHING",
-            (number, _json(proposed)),
+            "INSERT INTO trials (number, proposed, began) VALUES (?, ?, ?)"
+            " ON CONFLICT (number) DO UPDATE SET began=excluded.began",
+            (number, _json(proposed), time.time()),
         )
 
     def add_executions(self, results):
@@ -135,9 +141,9 @@ class Store:
     ):
         """The trial is over, once and for all."""
         self._ask(
-            "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?"
+            "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?, ended=?"
             " WHERE number=?",
-            (status, score, deviation, reason, message, parameters, seconds, number),
+            (status, score, deviation, reason, message, parameters, seconds, time.time(), number),
         )
 
     def add_event(self, kind, text):
@@ -158,7 +164,7 @@ class Store:
     def trial(self, number):
         """One trial with its executions."""
         (row,) = self._ask("SELECT * FROM trials WHERE number=?", (number,))
-        return Trial(row[0], json.loads(row[1]), *row[2:], tuple(self.executions(number)))
+        return Trial(row[0], json.loads(row[1]), *row[2:9], tuple(self.executions(number)), *row[9:])
 
     def executions(self, number):
         """The finished trainings of one trial, by fold and execution."""
@@ -180,6 +186,13 @@ class Store:
     def events(self, kind):
         """The texts of the events of one kind, in their order."""
         return [text for (text,) in self._ask("SELECT text FROM events WHERE kind=? ORDER BY rowid", (kind,))]
+
+    def _add_times(self):
+        """A file that was made before trials had times gets the columns for them."""
+        known = [name for _, name, *_ in self._database.execute("PRAGMA table_info(trials)")]
+        for name in ("began", "ended"):
+            if name not in known:
+                self._database.execute(f"ALTER TABLE trials ADD COLUMN {name} REAL")
 
     def _ask(self, statement, values=()):
         with self._faults():

@@ -1,28 +1,34 @@
 """What TensorBoard shows of a run: the refit's scalars and layers, and every trial on the HParams page.
 
 The step of a scalar is the index of its epoch, as Keras counts; that of a layer is the number of epochs done, so that 0
-is before training.
+is before training. Where a refit keeps its best epoch, "best/" shows the layers as they are kept.
 """
 
 import shutil
 
 from kerashw.space import Choice
+from kerashw.study import OBJECTIVES
 
 # TensorBoard keeps 10 pictures of a tag: before training, so many within it, and at its end.
 LOOKS = 8
 ITEMS = 256  # over which activations are counted; feature maps are those of the first
 
 
-def refit_callbacks(folder, model, x, epochs):
+def refit_callbacks(folder, model, x, epochs, kept_by=None):
     """Keras callbacks that write the refit's scalars, epoch by epoch, and now and then its layers.
 
-    `model` is built as the one that is to be fitted; the layers are looked at with some of the items of x.
+    `model` is built as the one that is to be fitted; the layers are looked at with some of the items of x. Where the
+    model is not kept as its last epoch leaves it, `kept_by` is the metric by whose best epoch it is: that epoch is
+    shown as well, below "best/".
     """
     import keras
 
     shutil.rmtree(folder / "refit", ignore_errors=True)  # a refit that was broken off begins anew
     scalars = keras.callbacks.TensorBoard(folder / "refit", write_graph=False, write_steps_per_second=False)
-    return [scalars, *_exports(folder, model, x, every=-(-epochs // LOOKS))]
+    when = dict(every=-(-epochs // LOOKS))
+    if kept_by is not None:
+        when |= dict(at=("start", "best", "end"), monitor=kept_by, mode=OBJECTIVES[kept_by])
+    return [scalars, *_exports(folder, model, x, **when)]
 
 
 def write_history(folder, history, models, x):

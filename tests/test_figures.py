@@ -81,6 +81,8 @@ USUAL = {
                          f1=chance().uniform(0.7, 1, 10), support=[1000] * 10),
     "confusion_matrix": dict(counts=chance().integers(0, 90, (10, 10)) + 900 * np.eye(10, dtype=int), classes=CLASSES),
     "data_points": dict(points=POINTS),
+    "dense_weights": dict(kernels={"dense_1": chance().normal(size=(64, 30)), "output": chance().normal(size=(30, 10))},
+                          outputs=CLASSES),
     "feature_maps": dict(image=pictures(8, 8), maps=chance().uniform(size=(6, 6, 10)), layer="conv_1"),
     "filters": dict(kernels=chance().normal(size=(5, 5, 10, 20)), layer="conv_2"),
     "fit": dict(points=POINTS, x=[-3.0, 0.0, 3.0],
@@ -139,6 +141,9 @@ UNUSUAL = {
     ("confusion_matrix", "an empty row"): dict(counts=[[5, 0], [0, 0]], classes=["cat", "dog"]),
     ("confusion_matrix", "many classes"): dict(counts=np.eye(43, dtype=int), classes=[f"sign {n}" for n in range(43)]),
     ("data_points", "one point"): dict(points={"train": {"x": [1.0], "y": [2.0]}}),
+    ("dense_weights", "one weight, all zero"): dict(kernels={"output": [[0.0]]}, outputs=["cat"]),
+    ("dense_weights", "not finite"): dict(kernels={"output": np.full((3, 10), NAN)}),
+    ("dense_weights", "no layer"): dict(kernels={}),
     ("data_points", "no point"): dict(points={"train": {"x": [], "y": []}}),
     ("feature_maps", "a dead layer"): dict(maps=np.zeros((6, 6, 4))),
     ("feature_maps", "not finite"): dict(maps=np.full((6, 6, 2), NAN)),
@@ -210,6 +215,7 @@ UNUSUAL = {
     ("timeline", "one trial"): dict(trials=trials(1)),
     ("timeline", "no trial"): dict(trials=[]),
     ("timeline", "no times"): dict(trials=scored(0.5, 0.4)),
+    ("timeline", "interrupted"): dict(stops=[38.0, 38.0, 108.0]),
     ("timeline", "many trials"): dict(trials=trials(300, failed=range(0, 300, 9))),
     ("table", "no rows"): dict(columns={"layer": [], "parameters": []}, note=""),
     ("table", "many rows"): dict(columns={"layer": [f"layer {n}" for n in range(90)], "parameters": [n for n in range(90)]}),
@@ -497,4 +503,24 @@ def test_the_timeline_counts_how_many_trials_ran_at_once():
     times = [(0, 3), (1, 2), (3, 5)]
     some = [dict(number=n, status="completed", begin=begin, end=end) for n, (begin, end) in enumerate(times)]
     told = caption("timeline", trials=some)
-    assert told == "3 trials took 5 s in all; the longest was trial 0 with 3 s. At most 2 ran at once."
+    assert told == (
+        "3 trials took 5 s in all; the longest was trial 0 with 3 s. At most 2 ran at once. "
+        "A bar goes from when a trial was proposed until its score was known."
+    )
+    assert caption("timeline", trials=some[1:], stops=[2.5]) == (
+        "2 trials took 4 s in all; the longest was trial 2 with 2 s. At most 1 ran at once. "
+        "The search was interrupted 1 time."
+    )
+
+
+def test_the_map_of_a_kernel_tells_which_unit_has_the_largest_weights_and_which_has_none():
+    told = caption("dense_weights", kernels={"dense_2": [[1.0, 0.0, -3.0], [0.5, 0.0, 1.0]], "output": [[0.0]]})
+    assert told == (
+        "dense_2: 3 units of 2 inputs, weights from -3 to 1; unit 2 has the largest, 1 of 3 has none but zeros. "
+        "output: 1 unit of 1 input, all weights are zero."
+    )
+
+
+def test_a_kernel_that_is_no_matrix_is_refused():
+    with pytest.raises(UsageError, match=r"the kernel of conv_1 has shape \(3, 3, 1, 2\), expected \(inputs, units\)"):
+        figures.dense_weights(kernels={"conv_1": np.zeros((3, 3, 1, 2))})

@@ -55,6 +55,7 @@ ROOMS = (
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request"),
     ("tuning.search",),
+    ("tuning.curves",),
     ("tuning.pipeline",),
     ("tuning.estimate",),
     ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.studies"),

@@ -1,6 +1,7 @@
 """What figures are drawn from, for data and models of every kind; and what happens when one of them fails."""
 
 import json
+import sqlite3
 
 import numpy as np
 import pytest
@@ -10,15 +11,18 @@ from kerashw.__main__ import main
 from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import Dataset
 from kerashw.errors import UsageError
+from kerashw.export import save_keras
 from kerashw.figures import data_points
 from kerashw.models import cnn, mlp
 from kerashw.pictures import FIGURES, Picture, Record, dataset_of, draw_figures
+from kerashw.pictures.arms import alike
 from kerashw.pictures.excitement import attributions
-from kerashw.pictures.inside import CONVOLUTIONS_AT_MOST, convolutions
+from kerashw.pictures.inside import CONVOLUTIONS_AT_MOST, convolutions, dense_weights, has_dense_weights
+from kerashw.pictures.search import timeline
 from kerashw.pictures.training import connections
 from kerashw.progress import Progress
 from kerashw.reuse import draw_weights
-from kerashw.run import Run
+from kerashw.run import Run, read_json, write_json
 from kerashw.seeds import derive
 from kerashw.space import Choice, Grid
 from kerashw.study import Study
@@ -77,13 +81,14 @@ KINDS = {
         TRAINING | HIDDEN | {
             "residuals", "sample_items", "filters_conv_1", "feature_maps_conv_1", "receptive_fields",
             "strongest_crops_conv_1", "maximal_inputs_conv_1", "maximal_inputs_dense_1", "maximal_inputs_output",
-            "attributions",
+            "attributions", "dense_weights",
         }),
     "coloured images, no hidden layer": (
         dataset(PIXELS, LABELS, NAMES), study(cnn, {**SMALL_CNN, "hidden": ()}),
         TRAINING | ANSWERS | {
             "sample_items", "predictions", "worst_errors", "filters_conv_1", "feature_maps_conv_1", "receptive_fields",
             "strongest_crops_conv_1", "maximal_inputs_conv_1", "maximal_inputs_output", "attributions",
+            "dense_weights",
         }),
     "test items of one class alone": (
         dataset(np.arange(24.0)[:, None], np.r_[np.zeros(6, int), LABELS[6:]], NAMES), study(),
@@ -142,6 +147,73 @@ def test_what_a_record_reads_is_what_the_run_recorded(points):
     assert len(record.history["val_mse"]) == metrics["refit"]["epochs"]
     assert np.mean((record.outputs - data.y_test) ** 2) == pytest.approx(metrics["test"]["mse"], rel=1e-5)
     assert record.warning is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_fit_has_a_band_over_the_folds_of_the_winner(together, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "FIGURES", {"fit": FIGURES["fit"]})
+    settings = {**SMALL_MLP, "learning_rate": Choice(0.01, 0.02), "epochs": 3}
+    asked, data = study(settings=settings, folds=2, together=together), dataset(TABLE[:, :1], VALUES)
+    run = run_of(tmp_path / "run", asked, data, figures=True)
+    record, kept = Record.read(run, data), read_json(run.curves_file)
+    assert kept["trial"] == record.winner.number
+    for done, curve in zip(record.winner.executions, record.winner_curves, strict=True):
+        held = record.splits[done.fold][1]
+        answers = np.interp(data.x_train[held, 0], kept["x"], curve)
+        assert np.mean((answers - data.y_train[held, 0]) ** 2) == pytest.approx(done.score, rel=0.01)
+    drawn = read_json(run.figures / "fit.json")
+    before, band, after = drawn["numbers"]["curves"]
+    assert (before[:6], band, after[:5]) == ("before", "the winner in the search, over 2 folds", "after")
+    assert "Lines are means over 2 runs" in drawn["caption"]
+    run.clear()
+    assert not run.curves_file.exists()
+
+
+def test_curves_of_another_trial_than_the_winner_are_not_drawn(points):
+    run, data = points
+    record = Record.read(run, data)
+    write_json(run.curves_file, {"trial": record.winner.number, "x": [0.0], "curves": [[1.0], [2.0]]})
+    assert record.winner_curves == [[1.0], [2.0]]
+    write_json(run.curves_file, {"trial": record.winner.number + 1, "x": [0.0], "curves": [[1.0], [2.0]]})
+    assert record.winner_curves is None
+    run.curves_file.unlink()
+
+
+def test_the_clock_of_the_timeline_stands_still_while_the_search_was_interrupted(tmp_path):
+    run = Run(tmp_path)
+    store, times = run.store(), [(0, 5), (0, 9), (10, 12), (10 + 3600, 14 + 3600), (50 + 3600, 60 + 3600)]
+    for number in range(len(times)):
+        store.begin_trial(number, {})
+        store.end_trial(number, status="completed", score=1.0)
+    store.close()
+    database = sqlite3.connect(run.store_file)
+    for number, (began, ended) in enumerate(times):
+        database.execute("UPDATE trials SET began=?, ended=? WHERE number=?", (1e9 + began, 1e9 + ended, number))
+    database.commit()
+    database.close()
+    numbers = timeline(Record(run, dataset(TABLE, VALUES), {}, 0))
+    assert [(bar["begin"], bar["end"]) for bar in numbers["trials"]] == [(0, 5), (0, 9), (10, 12), (12, 16), (52, 62)]
+    assert numbers["stops"] == [12]
+
+
+@pytest.mark.parametrize(
+    "hidden, shown",
+    [((4, 3, 5, 2), ["dense_3", "dense_4", "output"]), ((4, 3), ["dense_2", "output"]), ((), [])],
+)
+def test_the_last_kernels_are_shown_weight_by_weight_but_for_those_shown_pixel_by_pixel(hidden, shown, tmp_path):
+    run, data = Run(tmp_path), dataset(PIXELS[..., 0], LABELS, NAMES)
+    save_keras(mlp(input_shape=(8, 8), outputs=3, hidden=hidden), run.keras_file)
+    record = Record(run, data, {}, 0)
+    assert has_dense_weights(record) is bool(shown)
+    assert list(dense_weights(record)["kernels"]) == shown
+
+
+def test_the_curves_of_single_trainings_are_compared_without_those_of_a_search():
+    fixed, searching = study(), study(settings={**SMALL_MLP, "learning_rate": Choice(0.1, 0.2)})
+    sgd, adam, grid, other = (Record(None, None, one.declaration(), 0) for one in (fixed, fixed, searching, searching))
+    assert list(alike({"sgd": sgd, "adam": adam, "grid": grid})) == ["sgd", "adam"]
+    assert list(alike({"sgd": sgd, "grid": grid})) == ["sgd", "grid"]
+    assert list(alike({"grid": grid, "other": other})) == ["grid", "other"]
 
 
 def test_a_figure_that_fails_is_told_and_recorded_and_loses_nothing_else(points, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -39,6 +40,38 @@ def test_what_is_written_comes_back_equal_in_another_process_s_store(tmp_path):
     assert won.executions == (execution(0, 0), execution(1, 0, 0.5))
     assert (failed.status, failed.reason, failed.message) == ("failed", "diverged", "Diverged: loss was nan")
     assert failed.score is failed.deviation is failed.parameters is None and failed.executions == ()
+
+
+def test_a_trial_knows_when_it_last_began_and_when_it_ended(tmp_path):
+    before = time.time()
+    store = filled(tmp_path / "trials.db")
+    store.begin_trial(2, {})
+    first = store.trial(2).began
+    store.begin_trial(2, {})
+    done, _, again = store.trials()
+    assert before <= done.began <= done.ended <= first <= again.began <= time.time()
+    assert again.ended is None
+
+
+def test_a_file_made_before_trials_had_times_is_read_and_written_on(tmp_path):
+    path = tmp_path / "trials.db"
+    filled(path).close()
+    database = sqlite3.connect(path)
+    for name in ("began", "ended"):
+        database.execute(f"ALTER TABLE trials DROP COLUMN {name}")
+    database.close()
+    reader = read_only(path)
+    assert [(trial.score, trial.executions[:1], trial.began) for trial in reader.trials()] == [
+        (0.6875, (execution(0, 0),), None), (None, (), None),
+    ]  # fmt: skip
+    store = Store(path)
+    store.begin_trial(2, {"units": 1})
+    store.end_trial(2, status="completed", score=0.5)
+    old, _, new = store.trials()
+    assert (old.score, old.began, old.ended) == (0.6875, None, None)
+    assert new.began <= new.ended
+    store.close()
+    assert Store(path).trial(2) == new
 
 
 def test_a_value_keeps_its_last_bit(tmp_path):

@@ -23,9 +23,9 @@ TRAINING = {"curves_search", "curves_refit", "weights", "layers"}
 CURVE = TRAINING | {"data_points", "fit", "residuals"}
 IMAGES = TRAINING | {
     "sample_items", "attributions", "predictions", "confusion_matrix", "class_scores", "calibration", "worst_errors",
-    "maximal_inputs_output",
+    "maximal_inputs_output", "dense_weights",
 }  # fmt: skip
-SEARCH = {"search_history", "search_slices", "search_parallel"}
+SEARCH = {"search_history", "search_timeline", "search_slices", "search_parallel"}
 GRID = SEARCH | {"search_table"}
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from kerashw import probes, tensorboard
 from kerashw.export import load_keras
@@ -21,7 +22,7 @@ from kerashw.run import Run
 from kerashw.seeds import derive
 from kerashw.space import Choice, Grid, Random, Real
 from kerashw.study import Study
-from kerashw.training import draw_weights
+from kerashw.training import Task, draw_weights, train
 from tuning.pipeline import execute, make_setup, searched_values
 
 STATUSES = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
@@ -278,6 +279,31 @@ def test_a_run_written_again_shows_its_trials_once(tmp_path, logdir):
         )
     files = sorted(path.parent.name for path in tmp_path.glob("trials/*/events*"))
     assert files == ["0000", "0001"]
+
+
+def test_a_refit_that_keeps_its_best_epoch_shows_its_layers_then(tmp_path):
+    """Dark and bright pictures have the opposite labels in the validation part, so its loss only grows."""
+    some = np.arange(12, dtype="int32")
+    bright = np.arange(24) % 2
+    x = np.broadcast_to(255 * bright[:, None, None], (24, 8, 8)).astype("uint8")
+    task = Task(x, np.where(np.arange(24) < 12, bright, 1 - bright), 2, True)
+    settings = dict(filters=(3,), kernel_size=3, hidden=(4,), learning_rate=0.1, optimizer="sgd", epochs=4)
+    model = cnn(input_shape=(8, 8), outputs=2, filters=(3,), kernel_size=3, hidden=(4,))
+    shown = tensorboard.refit_callbacks(tmp_path, model, task.x, 4, kept_by="val_loss")
+    trained = train(
+        cnn, settings, task, train_indices=some, validation_indices=some + 12, seed=0, objective="val_loss",
+        callbacks=shown,
+    )  # fmt: skip
+    assert trained.best_epoch < len(trained.history["epoch"]) == 4
+    found = {}
+    for path in (tmp_path / "refit" / "weights").glob("events*"):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                found[value.tag, event.step] = value.tensor
+    expected = tiled(probes.filters(trained.model)["conv_1"][..., 0], symmetric=True)
+    kept = found["best/weights/conv_1", trained.best_epoch].string_val[2]
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(kept)).convert("RGB")), expected)
+    assert ("weights/conv_1", 4) in found
 
 
 def test_a_refit_that_begins_anew_leaves_nothing_of_the_one_broken_off(tmp_path):

@@ -18,6 +18,7 @@ from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import plain
 from kerashw.training import Diverged, Task, train
+from tuning.curves import keep_curves
 from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
 from tuning.trials import Setup
@@ -73,6 +74,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     )
     record = Record(run, dataset, study.declaration(), setup.seed)
     if figures:
+        keep_curves(setup, record, settings, budget.end)
         draw_figures(record, name=progress.name, say=progress.say)
     metrics = {
         **about,
@@ -123,7 +125,8 @@ def refit(setup, store, best, settings, deadline):
                 looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
                 tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
                 return trained
-            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs)
+            kept_by = setup.objective if validation_indices is not None and study.score_epoch == "best" else None
+            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
             callbacks = [setup.progress.callback(), *shown]
             return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
         except Diverged as error:

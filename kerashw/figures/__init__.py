@@ -22,13 +22,13 @@ from kerashw.figures.residuals import residuals
 from kerashw.figures.settings import importance, parallel_coordinates, slices
 from kerashw.figures.tables import grid_table
 from kerashw.figures.units import maximal_inputs, receptive_fields, strongest_crops
-from kerashw.figures.weights import histograms, weight_histograms
+from kerashw.figures.weights import dense_weights, histograms, weight_histograms
 
 FIGURES = {
     function.__name__: function
     for function in (
         activation_profiles, arms, attributions, augmented_samples, calibration, class_scores, confusion_matrix,
-        data_points, feature_maps, filters, fit, gradient_check, grid_table, importance, learning_curves,
+        data_points, dense_weights, feature_maps, filters, fit, gradient_check, grid_table, importance, learning_curves,
         maximal_inputs, parallel_coordinates, predictions, receptive_fields, residuals, sample_items, search_history,
         slices, strongest_crops, table, timeline, weight_histograms, worst_errors,
     )

@@ -28,7 +28,8 @@ def learning_curves(
     """The metrics of a history, one panel for each, training and validation together, the best epoch marked.
 
     `history` is that of Keras: {"loss": ..., "val_loss": ..., ...}, each a list over epochs, or one list for each fold
-    or execution; "epoch" may give their numbers. `best_epoch` is found by `monitor` and `direction` unless given; `mark` says what it is.
+    or execution; "epoch" may give their numbers. `best_epoch` is found by `monitor` and `direction` unless given;
+    `mark` says what it is.
 
     >>> learning_curves(history={"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.5, 2.7]}).caption
     'Validation loss was lowest, 2.5, at epoch 2 of 3; training loss was 2 there.'

@@ -4,6 +4,7 @@ import numpy as np
 
 from kerashw.figures.style import (
     BLACK,
+    GREY,
     captioned,
     counted,
     legend_below,
@@ -68,8 +69,10 @@ def search_history(*, trials, metric, direction="min", title="The search, trial 
     return captioned(figure, told, failures_sentence(trials), outside_sentence(scores, low, high))
 
 
-def timeline(*, trials, title="When the trials ran"):
+def timeline(*, trials, stops=(), title="When the trials ran"):
     """A bar for each trial from its "begin" to its "end", in seconds since the search began, by status.
+
+    `stops` are the moments at which the search was interrupted: its clock stood still until it went on.
 
     >>> timeline(trials=[dict(number=0, begin=0, end=2, status="completed")]).caption
     '1 trial took 2 s in all; the longest was trial 0 with 2 s. At most 1 ran at once.'
@@ -93,11 +96,15 @@ def timeline(*, trials, title="When the trials ran"):
             if status == "failed" and len(trials) >= 80:
                 for patch in ax.containers[-1]:
                     patch.set_facecolor(color)
-    ax.set(xlabel=f"time since the search began ({name})", ylabel="trial")
+    for stop in stops:
+        ax.axvline(stop / unit, color=GREY, linewidth=1, linestyle=":", label="interrupted, and continued later")
+    ax.set(xlabel=f"time of the search ({name})", ylabel="trial")
     whole_ticks(ax.yaxis)
     ax.invert_yaxis()
     legend_below(figure)
-    return captioned(figure, _took(trials, begins, ends, known), failures_sentence(trials))
+    shared = "A bar goes from when a trial was proposed until its score was known." if _at_once(begins, ends) > 1 else ""
+    paused = f"The search was interrupted {counted(len(stops), 'time')}." if len(stops) else ""
+    return captioned(figure, _took(trials, begins, ends, known), shared, paused, failures_sentence(trials))
 
 
 def _best_so_far(scores, direction):
@@ -111,13 +118,18 @@ def _took(trials, begins, ends, known):
         return "No trial has a beginning and an end."
     lengths = np.where(known, ends - begins, -np.inf)
     longest = int(lengths.argmax())
-    steps = sorted([(begin, 1) for begin in begins[known]] + [(end, -1) for end in ends[known]])
-    at_once = int(np.cumsum([step for _, step in steps]).max())
     whole = _duration(ends[known].max() - begins[known].min())
     return (
         f"{counted(int(known.sum()), 'trial')} took {whole} in all; the longest was trial {trials[longest]['number']} "
-        f"with {_duration(lengths[longest])}. At most {at_once} ran at once."
+        f"with {_duration(lengths[longest])}. At most {_at_once(begins, ends)} ran at once."
     )
+
+
+def _at_once(begins, ends):
+    """How many trials ran at the busiest moment."""
+    known = np.isfinite(begins) & np.isfinite(ends)
+    steps = sorted([(begin, 1) for begin in begins[known]] + [(end, -1) for end in ends[known]])
+    return int(np.cumsum([0, *(step for _, step in steps)]).max())
 
 
 def _duration(seconds):

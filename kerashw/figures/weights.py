@@ -1,16 +1,22 @@
-"""Weights layer by layer: how they are spread before and after training."""
+"""Weights layer by layer: how they are spread before and after training, and dense kernels weight by weight."""
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 
+from kerashw.errors import UsageError
+from kerashw.figures.sheets import scale
 from kerashw.figures.style import (
     BLUE,
+    DIVERGING,
     VERMILION,
+    bare,
     captioned,
     counted,
     legend_below,
     number,
     numbers_of,
     panel_for_each,
+    panels,
     plain,
     whole_ticks,
 )
@@ -64,6 +70,56 @@ def weight_histograms(
         whole_ticks(ax.yaxis)
     legend_below(figure)
     return captioned(figure, *_sentences(layers))
+
+
+def dense_weights(*, kernels, outputs=(), title="Weights of the last layers"):
+    """The kernels {layer: (inputs, units)} of dense layers as maps: a row for each unit, a column for each input.
+
+    Each map has its own scale, red and blue around zero. `outputs` names the units of the last layer.
+
+    >>> dense_weights(kernels={"output": [[1.0, 0.0], [-2.0, 0.0]]}).caption
+    'output: 2 units of 2 inputs, weights from -2 to 1; unit 0 has the largest, 1 of 2 has none but zeros.'
+    """
+    kernels = {name: numbers_of(kernel) for name, kernel in kernels.items()}
+    for name, kernel in kernels.items():
+        if kernel.ndim != 2:
+            raise UsageError(f"the kernel of {name} has shape {kernel.shape}, expected (inputs, units).")
+    heights = [float(np.clip(0.022 * kernel.shape[1], 1.5, 3.4)) for kernel in kernels.values()]  # inches
+    figure, axes = panels(
+        max(1, len(kernels)), 1, title=title, height=sum(heights) + 0.75 * len(heights) + 0.6,
+        height_ratios=heights or None,
+    )  # fmt: skip
+    for ax, height, (name, kernel) in zip(axes[:, 0], heights, kernels.items()):
+        norm = scale(kernel, symmetric=True)
+        # Smoothing fills a picture with colours, so it is for kernels of more weights than there are dots.
+        is_sharp = kernel.shape[0] <= 800 and kernel.shape[1] <= 110 * height
+        ax.imshow(kernel.T, norm=norm, cmap=DIVERGING, aspect="auto", interpolation="nearest" if is_sharp else "auto")
+        ax.grid(False)
+        ax.set(ylabel="unit", xlabel="input", title=f"{plain(name)} ({counted(kernel.size, 'weight')})")
+        ax.title.set_fontsize(10.5)
+        whole_ticks(ax.xaxis)
+        whole_ticks(ax.yaxis)
+        if name == list(kernels)[-1] and len(outputs) == kernel.shape[1]:
+            ax.set_yticks(range(len(outputs)), [plain(unit) for unit in outputs], fontsize=8)
+        bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=ax, label="weight", fraction=0.03, pad=0.015)
+        bar.ax.tick_params(labelsize=8)
+        bar.outline.set_visible(False)
+    if not kernels:
+        bare(axes[0, 0])
+    return captioned(figure, *[_told(name, kernel) for name, kernel in kernels.items()] or ["There are no weights."])
+
+
+def _told(name, kernel):
+    """What is to be seen of one kernel."""
+    size = f"{name}: {counted(kernel.shape[1], 'unit')} of {counted(kernel.shape[0], 'input')}"
+    known = kernel[np.isfinite(kernel)]
+    if not known.any():
+        return f"{size}, all weights are zero."
+    energy = np.nan_to_num(np.square(kernel)).sum(axis=0)
+    dead = int((energy == 0).sum())
+    silent = f", {dead} of {len(energy)} {'has' if dead == 1 else 'have'} none but zeros" if dead else ""
+    span = f"weights from {number(known.min())} to {number(known.max())}"
+    return f"{size}, {span}; unit {int(energy.argmax())} has the largest{silent}."
 
 
 def _edges(known, bins):

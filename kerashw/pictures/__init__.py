@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from kerashw import figures, interrupts
 from kerashw.drawing import draw
 from kerashw.pictures import answers, arms, data, excitement, inside, search, training
+from kerashw.pictures.data import curve_places, is_curve
 from kerashw.pictures.inside import gradient_summary
 from kerashw.pictures.record import Record, dataset_of
 
 __all__ = [
-    "COMPARISONS", "FIGURES", "Picture", "Record", "dataset_of", "draw_comparison", "draw_figures", "gradient_summary",
+    "COMPARISONS", "FIGURES", "Picture", "Record", "curve_places", "dataset_of", "draw_comparison", "draw_figures",
+    "gradient_summary", "is_curve",
 ]  # fmt: skip
 
 
@@ -51,6 +53,7 @@ FIGURES = {
     "augmented_samples": Picture(data.is_augmented, data.augmented_samples, figures.augmented_samples),
     # the search
     "search_history": Picture(search.has_trials, search.search_history, figures.search_history),
+    "search_timeline": Picture(search.is_timed, search.timeline, figures.timeline),
     "search_slices": Picture(search.is_searched, search.slices, figures.slices),
     "search_importance": Picture(search.is_ranked, search.importance, figures.importance),
     "search_parallel": Picture(search.is_searched, search.slices, figures.parallel_coordinates),
@@ -64,6 +67,7 @@ FIGURES = {
     "activation_profiles": Picture(inside.has_hidden, inside.activation_profiles, figures.activation_profiles),
     "filters": Picture(inside.convolutions, inside.filters, figures.filters),
     "pixel_weights": Picture(inside.overlooking, inside.pixel_weights, figures.filters),
+    "dense_weights": Picture(inside.has_dense_weights, inside.dense_weights, figures.dense_weights),
     "feature_maps": Picture(inside.map_layers, inside.feature_maps, figures.feature_maps),
     "receptive_fields": Picture(excitement.has_fields, excitement.receptive_fields, figures.receptive_fields),
     "strongest_crops": Picture(excitement.last_convolution, excitement.strongest_crops, figures.strongest_crops),

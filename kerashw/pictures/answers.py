@@ -4,22 +4,28 @@ import numpy as np
 
 from kerashw import diagnosis
 from kerashw.evaluation import predict
-from kerashw.pictures.data import is_image, labels, points
+from kerashw.pictures.data import curve_places, is_image, labels, points
+from kerashw.pictures.training import over
 
-CURVE = 400  # places at which a curve is drawn
 PREDICTED, WORST = 40, 30  # items of a sheet
 
 
 def fit(record):
-    """The model's curve before and after training, over all points, each with its error on the training items."""
-    data, found = record.dataset, points(record)
-    every = np.concatenate([part["x"] for part in found.values()])
-    x = np.linspace(every.min(), every.max(), CURVE).astype("float32")
+    """The model's curve before and after training, over all points, each with its error on the training items.
+
+    Where the winner was trained several times, on folds or with other seeds, there is a band over these curves too.
+    """
+    data, x = record.dataset, curve_places(record)
     curves = {}
     for name, model in (("before training", record.untrained), ("after training", record.model)):
         error = np.mean((predict(model, data.x_train) - data.y_train) ** 2)
         curves[f"{name}, MSE {error:.4g} on training items"] = predict(model, x[:, None])[:, 0]
-    return {"points": found, "x": x, "curves": curves, "title": "The fit before and after training"}
+    title, several = "The fit before and after training", record.winner_curves
+    if several is not None:
+        before, after = curves.items()
+        curves = dict([before, (f"the winner in the search, over {over(record)}", several), after])
+        title += f", and over {over(record)}"
+    return {"points": points(record), "x": x, "curves": curves, "title": title}
 
 
 def is_regression(record):

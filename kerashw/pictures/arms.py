@@ -1,21 +1,29 @@
 """The arms of a study beside each other, as numbers for figures; all is read from the folders of their runs."""
 
-import numpy as np
-
 from kerashw.evaluation import predict
-from kerashw.pictures.answers import CURVE
-from kerashw.pictures.data import is_curve, points
+from kerashw.pictures.data import curve_places, is_curve, points
 from kerashw.pictures.training import without_twins
+
+
+def alike(arms):
+    """The arms whose curves stand beside each other: where several are single trainings, without those that search.
+
+    The winner of a search has settings that were chosen for it, and its curves are means over folds, so it is no rival
+    of trainings with fixed settings.
+    """
+    single = {name: record for name, record in arms.items() if not record.searched}
+    return single if len(single) > 1 else arms
 
 
 def metrics_of(arms):
     """The metrics that the winners of all arms recorded epoch by epoch."""
-    histories = [without_twins(record.winner_history) for record in arms.values()]
+    histories = [without_twins(record.winner_history) for record in alike(arms).values()]
     return [name for name in histories[0] if name != "epoch" and all(name in history for history in histories)]
 
 
 def curves(arms, metric):
     """One metric of the winner of each arm, epoch by epoch, with what is published of it."""
+    arms = alike(arms)
     where = "validation" if metric.startswith("val_") else "training"
     several = any(len(record.winner.executions) > 1 for record in arms.values())
     return {
@@ -35,8 +43,7 @@ def fits(arms):
     """The curve of each arm after its final training, over the points."""
     first = next(iter(arms.values()))
     found = points(first)
-    every = np.concatenate([part["x"] for part in found.values()])
-    x = np.linspace(every.min(), every.max(), CURVE).astype("float32")
+    x = curve_places(first)
     told = {name: f"{name}, test MSE {record.run.metrics()['test']['mse']:.4g}" for name, record in arms.items()}
     return {
         "points": found, "x": x, "title": "The arms compared: fit after training",

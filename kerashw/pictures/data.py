@@ -6,6 +6,7 @@ from kerashw.layers import Augmentation, augment_layer
 from kerashw.probes import named_layers
 from kerashw.seeds import derive
 
+CURVE = 400  # places at which a curve is drawn
 SHEET = 40  # items of a sheet
 DRAWS, AUGMENTED = 7, 6  # draws of the augmentation for each of so many items
 
@@ -13,6 +14,12 @@ DRAWS, AUGMENTED = 7, 6  # draws of the augmentation for each of so many items
 def is_curve(record):
     """Whether items are single numbers with a number as target, so that both can be drawn as points."""
     return not record.dataset.classes and record.dataset.item_shape == (1,)
+
+
+def curve_places(record):
+    """The x at which a curve over the points is drawn, from the first point to the last."""
+    every = np.concatenate([record.dataset.x_train[:, 0], record.dataset.x_test[:, 0]])
+    return np.linspace(every.min(), every.max(), CURVE).astype("float32")
 
 
 def is_image(record):

@@ -7,6 +7,7 @@ from kerashw.gradcheck import PRECISIONS
 from kerashw.pictures.data import is_curve, is_image, labels, of_each_class
 
 SAMPLE = 512  # items by which units are judged
+KERNEL_AT_MOST = 200_000  # weights of a dense layer: of more, each would be finer than the dots of a picture
 CONVOLUTIONS_AT_MOST = 6  # of a deep model: the first half and the last half of so many
 
 
@@ -75,6 +76,16 @@ def pixel_weights(record, layer):
     }  # fmt: skip
 
 
+def has_dense_weights(record):
+    """Whether images are judged by dense layers whose weights a picture can show one by one."""
+    return is_image(record) and bool(_last_kernels(record))
+
+
+def dense_weights(record):
+    """The kernels of the last dense layers, up to the output; its units are the classes."""
+    return {"kernels": _last_kernels(record), "outputs": list(record.dataset.classes)}
+
+
 def map_layers(record):
     """The convolutions whose maps of an image are pictures."""
     return [name for name in convolutions(record) if is_image(record) and probes.filters(record.model)[name].ndim == 4]
@@ -137,6 +148,13 @@ def _kernels(model):
     """The kernels of the dense layers, (inputs, units) each."""
     layers = probes.weights(model).items()
     return {name: own["kernel"] for name, own in layers if "kernel" in own and own["kernel"].ndim == 2}
+
+
+def _last_kernels(record):
+    """The kernels of the output and the last two hidden dense layers, without one that `pixel_weights` shows."""
+    kernels = list(_kernels(record.model).items())[-3:]
+    others = overlooking(record)
+    return {name: kernel for name, kernel in kernels if name not in others and kernel.size <= KERNEL_AT_MOST}
 
 
 def _times(shape):

@@ -10,7 +10,7 @@ from kerashw.export import load_keras
 from kerashw.gradcheck import check_gradients, telling_item
 from kerashw.leaderboard import searched_spaces
 from kerashw.provenance import dataset_of
-from kerashw.run import Run
+from kerashw.run import Run, read_json
 from kerashw.scores import pick_best
 from kerashw.seeds import derive
 from kerashw.splits import split
@@ -117,6 +117,14 @@ class Record:
         names = [name for name in all_runs[0] if name != "epoch" and all(name in one for one in all_runs)]
         longest = max((one["epoch"] for one in all_runs), key=len)
         return {"epoch": longest, **{name: [one[name] for one in all_runs] for name in names}}
+
+    @property
+    def winner_curves(self):
+        """Of points, the curve of each of the winner's folds and executions; None where they are not kept."""
+        if not self.run.curves_file.exists():
+            return None
+        kept = read_json(self.run.curves_file)
+        return kept["curves"] if kept["trial"] == self.winner.number else None
 
     @cached_property
     def gradients(self):

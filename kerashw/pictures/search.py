@@ -2,6 +2,8 @@
 
 from kerashw.importance import FEW, importance as importance_of
 
+PAUSE = 60  # seconds without any trial: no tuner thinks for so long, so nobody searched
+
 
 def has_trials(record):
     """Whether there were several trials."""
@@ -27,6 +29,28 @@ def is_table(record):
 def search_history(record):
     """The score of every trial in the order of the search."""
     return {"trials": trials(record), "metric": record.objective, "direction": record.direction}
+
+
+def is_timed(record):
+    """Whether it is known of several trials when they ran."""
+    return len(_timed(record)) > 1
+
+
+def timeline(record):
+    """When each trial began and ended, by a clock that stood still while the search was interrupted."""
+    timed = _timed(record)
+    first = latest = timed[0].began
+    lost, bars, stops = 0.0, [], []
+    for trial in timed:
+        if trial.began > latest + PAUSE:
+            stops.append(latest - lost - first)
+            lost += trial.began - latest
+        bars.append({
+            "number": trial.number, "begin": trial.began - lost - first, "end": trial.ended - lost - first,
+            "status": trial.status, "reason": trial.reason,
+        })  # fmt: skip
+        latest = max(latest, trial.ended)
+    return {"trials": bars, "stops": stops}
 
 
 def table(record):
@@ -59,3 +83,8 @@ def trials(record):
         }
         for trial in record.trials
     ]  # fmt: skip
+
+
+def _timed(record):
+    timed = [trial for trial in record.trials if trial.began is not None and trial.ended is not None]
+    return sorted(timed, key=lambda trial: trial.began)

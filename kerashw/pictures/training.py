@@ -8,15 +8,21 @@ from kerashw.probes import weights
 
 def search_curves(record):
     """The epochs of the winning trial, one curve for each fold and execution."""
-    parts = {name: len({getattr(done, name) for done in record.winner.executions}) for name in ("fold", "execution")}
-    over = ", ".join(f"{count} {name}s" for name, count in parts.items() if count > 1)
     which = f"The winner, trial {record.winner.number}: its training" if len(record.trials) > 1 else "Training"
+    several = over(record)
     by_last = record.declaration["score_epoch"] == "last"
     return {
         "history": without_twins(record.winner_history), "monitor": record.objective, "direction": record.direction,
         "best_epoch": record.winner_history["epoch"][-1] if by_last else None,
-        "mark": "last epoch" if by_last else "best epoch", "title": f"{which}, validated {f'over {over}' if over else 'on items held out'}",
+        "mark": "last epoch" if by_last else "best epoch",
+        "title": f"{which}, validated {f'over {several}' if several else 'on items held out'}",
     }  # fmt: skip
+
+
+def over(record):
+    """What the trainings of the winner differ in, such as "5 folds"; nothing where there is but one."""
+    parts = {name: len({getattr(done, name) for done in record.winner.executions}) for name in ("fold", "execution")}
+    return " and ".join(f"{count} {name}s" for name, count in parts.items() if count > 1)
 
 
 def refit_curves(record):
