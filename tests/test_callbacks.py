@@ -67,6 +67,9 @@ KINDS = {
     "confusion": (ExportConfusion, dict(x=IMAGES, y=LABELS), ["confusion"]),
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
+# Of what is the same code for all kinds, one that keeps arrays from the beginning, and one that asks the model.
+slow_kinds = [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind not in ("weights", "predictions")]
+some_kinds = pytest.mark.parametrize("kind", ["weights", "predictions", *slow_kinds])
 
 
 def make(kind, folder=None, **when_and_where):
@@ -190,7 +193,7 @@ def test_a_value_that_is_no_number_is_never_the_best():
 # --- again and again
 
 
-@each_kind
+@some_kinds
 def test_a_callback_and_its_copies_serve_any_number_of_trainings(kind, tmp_path):
     export = make(kind, tensorboard=tmp_path)
     model = classifier()
@@ -201,7 +204,7 @@ def test_a_callback_and_its_copies_serve_any_number_of_trainings(kind, tmp_path)
     assert set(map(tuple, steps(tmp_path / kind).values())) == {(0, 1) * 4}
 
 
-@each_kind
+@some_kinds
 def test_a_training_that_failed_leaves_a_callback_that_can_be_copied_and_used(kind, tmp_path):
     def fail(epoch, logs):
         raise RuntimeError("on purpose")
@@ -235,7 +238,7 @@ def test_keras_s_own_tensorboard_does_not_silence_the_pictures(tmp_path):
 # --- of which models
 
 
-@each_kind
+@some_kinds
 def test_half_precision_is_no_obstacle(kind, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -1,6 +1,7 @@
 """What figures are drawn from, for data and models of every kind; and what happens when one of them fails."""
 
 import json
+import shutil
 import sqlite3
 
 import numpy as np
@@ -63,6 +64,13 @@ def run_of(folder, asked, data, **options):
     return run
 
 
+def record_of(model, data, folder):
+    """A Record of a model that was never trained, for what depends on its layers alone."""
+    run = Run(folder)
+    save_keras(model, run.keras_file)
+    return Record(run, data, {}, 0)
+
+
 def events(run):
     store = run.store()
     found = store.events("figure")
@@ -96,7 +104,10 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Test items of one class alone are drawn by all that a table with classes needs.
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "a table with classes")) for kind in KINDS]
+)
 def test_a_run_on_data_of_any_kind_has_the_figures_that_apply_and_none_fails(kind, tmp_path):
     data, asked, expected = KINDS[kind]
     run = run_of(tmp_path / "run", asked, data, figures=True)
@@ -122,14 +133,14 @@ def test_the_untrained_model_is_the_one_with_which_the_final_training_began(poin
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_a_final_training_that_diverged_before_began_with_other_weights(tmp_path):
-    asked, data = study(settings={**SMALL_MLP, "learning_rate": 1e-30}), dataset(TABLE, VALUES)
-    run = run_of(tmp_path / "run", asked, data)
+def test_a_final_training_that_diverged_before_began_with_other_weights(points, tmp_path):
+    finished, data = points
+    run = Run(shutil.copytree(finished.folder, tmp_path / "run"))
     store = run.store()
     for attempt in (0, 0, 1):  # the first was repeated by a continued run
         store.add_event("refit", f"attempt {attempt}: loss was nan")
     store.close()
-    task = Task.of(data)
+    asked, task = study(), Task.of(data)
     model = build_model(asked.model, asked.filled({}), input_shape=task.x.shape[1:], outputs=task.outputs)
     expected = connections(draw_weights(model, derive(3, "refit", 2)))
     found = connections(Record.read(run, data).untrained)
@@ -149,7 +160,7 @@ def test_what_a_record_reads_is_what_the_run_recorded(points):
     assert record.warning is None
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_fit_has_a_band_over_the_folds_of_the_winner(together, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "FIGURES", {"fit": FIGURES["fit"]})
     settings = {**SMALL_MLP, "learning_rate": Choice(0.01, 0.02), "epochs": 3}
@@ -201,9 +212,8 @@ def test_the_clock_of_the_timeline_stands_still_while_the_search_was_interrupted
     [((4, 3, 5, 2), ["dense_3", "dense_4", "output"]), ((4, 3), ["dense_2", "output"]), ((), [])],
 )
 def test_the_last_kernels_are_shown_weight_by_weight_but_for_those_shown_pixel_by_pixel(hidden, shown, tmp_path):
-    run, data = Run(tmp_path), dataset(PIXELS[..., 0], LABELS, NAMES)
-    save_keras(mlp(input_shape=(8, 8), outputs=3, hidden=hidden), run.keras_file)
-    record = Record(run, data, {}, 0)
+    model = mlp(input_shape=(8, 8), outputs=3, hidden=hidden)
+    record = record_of(model, dataset(PIXELS[..., 0], LABELS, NAMES), tmp_path)
     assert has_dense_weights(record) is bool(shown)
     assert list(dense_weights(record)["kernels"]) == shown
 
@@ -239,19 +249,16 @@ def test_a_figure_that_fails_is_told_and_recorded_and_loses_nothing_else(points,
 
 
 def test_the_attributions_of_coloured_images_have_one_value_for_each_pixel(tmp_path):
-    data = dataset(PIXELS, LABELS, NAMES)
-    run = run_of(tmp_path / "run", study(cnn, SMALL_CNN), data)
-    maps = attributions(Record.read(run, data))["maps"]
+    model = cnn(input_shape=(8, 8, 3), outputs=3, filters=(3,), kernel_size=3, hidden=(4,))
+    maps = attributions(record_of(model, dataset(PIXELS, LABELS, NAMES), tmp_path))["maps"]
     assert {method: values.shape for method, values in maps.items()} == dict.fromkeys(
         ("saliency", "integrated gradients", "Grad-CAM"), (6, 8, 8)
     )
 
 
 def test_of_a_deep_model_the_first_and_the_last_convolutions_are_shown(tmp_path):
-    deep = dict(filters=(2,) * 9, kernel_size=1, pool=None, hidden=(), batch_size=8, epochs=1)
-    data = dataset(PIXELS, LABELS, NAMES)
-    run = run_of(tmp_path / "run", study(cnn, deep), data)
-    found = convolutions(Record.read(run, data))
+    deep = cnn(input_shape=(8, 8, 3), outputs=3, filters=(2,) * 9, kernel_size=1, pool=None, hidden=())
+    found = convolutions(record_of(deep, dataset(PIXELS, LABELS, NAMES), tmp_path))
     assert len(found) == CONVOLUTIONS_AT_MOST
     assert found == [f"conv_{number}" for number in (1, 2, 3, 7, 8, 9)]
 

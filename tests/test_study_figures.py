@@ -117,7 +117,7 @@ def runs(data, tmp_path_factory):
     return of
 
 
-QUICK = ("regression", "regression_linear", "mnist_init", "mnist_gradcheck", "fashion_grid")  # one of each kind
+QUICK = ("regression", "mnist_init", "fashion_grid")  # one of each kind
 
 
 def each(studies):
@@ -158,6 +158,7 @@ def test_what_is_published_of_all_arms_alike_is_one_line(runs, data):
     assert arms.curves(records, "val_accuracy")["published"] == {"montreal-2020": [0.98]}
 
 
+@pytest.mark.slow
 def test_the_gradient_check_of_its_study_is_told_in_the_metrics_as_it_is_drawn(runs):
     (run,) = runs("mnist_gradcheck").values()
     told = run.metrics()["gradient_check"]

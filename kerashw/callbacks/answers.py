@@ -1,5 +1,6 @@
 """Callbacks that show how a model's answers get better: its predictions item by item, and what it confuses."""
 
+import math
 import tempfile
 
 import numpy as np
@@ -22,7 +23,7 @@ from kerashw.probes.graph import (
 )
 from kerashw.probes.linear import logits
 
-BATCH = 256
+BATCH, VALUES = 1024, 2**20  # items and values that go through a model at a time: large images in small batches
 ITEMS_OF_A_SHEET = 40
 POINTS_OF_A_CURVE = 200
 
@@ -93,7 +94,8 @@ class ExportConfusion(Export):
     def _outputs(self, model, arrays):
         """The output for each item, an array (n, units)."""
         place = 0 if self.output is None else output_names(model).index(self.output)
-        batches = in_batches(arrays, BATCH)
+        most = min(BATCH, max(1, VALUES // max(math.prod(array.shape[1:]) for array in arrays)))
+        batches = in_batches(arrays, most)
         found = np.concatenate([as_array(forward(model, tensors(model, batch))[0][place]) for batch in batches])
         return found[:, None] if found.ndim == 1 else found
 
