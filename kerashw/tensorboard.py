@@ -7,7 +7,6 @@ is before training. Where a refit keeps its best epoch, "best/" shows the layers
 import shutil
 
 from kerashw.space import Choice
-from kerashw.study import OBJECTIVES
 
 # TensorBoard keeps 10 pictures of a tag: before training, so many within it, and at its end.
 LOOKS = 8
@@ -27,7 +26,7 @@ def refit_callbacks(folder, model, x, epochs, kept_by=None):
     scalars = keras.callbacks.TensorBoard(folder / "refit", write_graph=False, write_steps_per_second=False)
     when = dict(every=-(-epochs // LOOKS))
     if kept_by is not None:
-        when |= dict(at=("start", "best", "end"), monitor=kept_by, mode=OBJECTIVES[kept_by])
+        when |= dict(at=("start", "best", "end"), monitor=kept_by)
     return [scalars, *_exports(folder, model, x, **when)]
 
 
