@@ -5,14 +5,15 @@ import contextlib
 import gc
 import os
 import sys
-import tempfile
 
 from kerashw.errors import KerashwError, UsageError
+from kerashw.silence import silent
 
 VERBS = {
     "tune": "search, refit the winner, test it and export it",
     "evaluate": "metrics of a finished run on its test items or on other data",
     "predict": "labels and probabilities, or values, for files",
+    "export": "the model of a finished run in another format, checked",
     "studies": "what --task can name",
 }
 
@@ -93,7 +94,7 @@ def quiet_tensorflow(verbose=0):
     """TensorFlow, imported without its start-up lines, and deterministic: one seed gives one result."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with contextlib.nullcontext() if verbose else _silent():
+    with contextlib.nullcontext() if verbose else silent():
         import tensorflow as tf
     if not verbose:
         tf.get_logger().setLevel("ERROR")
@@ -102,23 +103,6 @@ def quiet_tensorflow(verbose=0):
 
     # A search collects garbage after every trial; without the libraries' own objects that takes 1 ms, not 200.
     gc.freeze()
-
-
-@contextlib.contextmanager
-def _silent():
-    """Nothing reaches stderr, not even from C++; should the body fail, what it said is shown after all."""
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def run(main, argv=None):

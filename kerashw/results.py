@@ -101,9 +101,9 @@ class Results:
     @cached_property
     def model(self):
         """The best model, trained anew: a Keras model that gives logits or values."""
-        from kerashw.export import load_keras
+        from kerashw.formats import load_model
 
-        return load_keras(Run.finished(self.folder).keras_file)
+        return load_model(Run.finished(self.folder))
 
     @cached_property
     def record(self):

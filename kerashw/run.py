@@ -32,6 +32,9 @@ class Run:
         self.keras_file = self.folder / "model.keras"
         self.saved_model = self.folder / "model" / "1"
         self.curves_file = self.folder / "curves.json"  # of points: what the winner's models answered
+        self.litert_file = self.folder / "model.tflite"
+        self.onnx_file = self.folder / "model.onnx"
+        self.exports_file = self.folder / "exports.json"
         self.figures = self.folder / "figures"
         self.tensorboard = self.folder / "tensorboard"
         self.checkpoints = self.folder / "checkpoints"
@@ -92,7 +95,8 @@ class Run:
             shutil.rmtree(path, ignore_errors=True)
         # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
         for name in ("trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",
-                     "curves.json", "model.keras", "report.html", "study.json"):  # fmt: skip
+                     "curves.json", "exports.json", "model.keras", "model.tflite", "model.onnx", "report.html",
+                     "study.json"):  # fmt: skip
             (self.folder / name).unlink(missing_ok=True)
 
     def save_checkpoint(self, trial, arrays):

@@ -206,6 +206,14 @@ WRONG = {
     "a part of nobody": (["evaluate", "saved_models/finished", "--part", "all"], ["--part", "test", "train"]),
     "no data to evaluate on": (
         ["evaluate", "saved_models/finished", "--data-dir", "empty"], ["no data for regression in empty"]),
+    "no format to export": (["export", "saved_models/finished"], ["--format", "required"]),
+    "a format of nobody": (["export", "saved_models/finished", "--format", "h5"], ["--format", "'h5'", "litert"]),
+    "a run before its formats": (["export", "--format", "onnx", "saved_models/finished"], ["--format", "'saved_models/"]),
+    "a run that is not there, to export": (["export", "nowhere", "--format", "onnx"], ["nowhere: no such run folder"]),
+    "exporting an unfinished run": (["export", "saved_models/unfinished", "--format", "keras"], ["not finished"]),
+    "exporting arms": (["export", "arms", "--format", "keras"], ["Its arms are runs: arms/line"]),
+    "an export without the data": (
+        ["export", "saved_models/finished", "--format", "onnx", "--data-dir", "empty"], ["no data for regression in"]),
     "nothing to predict": (["predict", "saved_models/finished"], ["FILE", "required"]),
     "a file to predict that is not there": (["predict", "saved_models/finished", "no.csv"], ["no.csv: no such file"]),
     "a file of another kind": (["predict", "saved_models/finished", "own.txt"], ["own.txt", ".png", ".npy", ".csv"]),

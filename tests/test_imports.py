@@ -13,7 +13,8 @@ CHECKOUT = Path(__file__).parent.parent
 # A package that is listed without its modules stands for all of them.
 ROOMS = (
     ("kerashw", "tuning"),
-    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches"),
+    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
+     "kerashw.silence"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
     ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop", "kerashw.optimizers"),
@@ -39,8 +40,12 @@ ROOMS = (
     ("kerashw.datasets.folder", "kerashw.datasets.downloads"),
     ("kerashw.datasets.loading",),
     ("kerashw.datasets",),
-    ("kerashw.study", "kerashw.models", "kerashw.export", "kerashw.items", "kerashw.tensorboard", "kerashw.reuse"),
-    ("kerashw.scores", "kerashw.leaderboard"),
+    ("kerashw.study", "kerashw.models", "kerashw.items", "kerashw.tensorboard", "kerashw.reuse"),
+    ("kerashw.scores", "kerashw.leaderboard", "kerashw.formats.served", "kerashw.formats.exports",
+     "kerashw.formats.keras_file"),
+    ("kerashw.formats.saved_model", "kerashw.formats.litert", "kerashw.formats.onnx"),
+    ("kerashw.formats.writing",),
+    ("kerashw.formats",),
     ("kerashw.training", "kerashw.provenance"),
     ("kerashw.group",),
     ("kerashw.population",),
@@ -58,7 +63,7 @@ ROOMS = (
     ("tuning.curves",),
     ("tuning.pipeline",),
     ("tuning.estimate",),
-    ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.studies"),
+    ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.export", "kerashw.studies"),
     ("kerashw.__main__",),
 )
 FLOOR = {module: floor for floor, modules in enumerate(ROOMS) for module in modules}
@@ -94,7 +99,8 @@ def floor_of(name):
 
 def is_listed(name):
     package = name.rpartition(".")[0]
-    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures", "kerashw.pictures")
+    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures", "kerashw.formats",
+                        "kerashw.pictures")  # fmt: skip
     return name in FLOOR or (package in FLOOR and package not in module_by_module)
 
 
@@ -145,6 +151,8 @@ LIGHT = {
     "main(['tune', '--task', 'mnist', '--set', 'momentum=2'])": {"numpy"},
     "main(['evaluate', '--help'])": {"numpy"},
     "main(['evaluate', 'nowhere'])": {"numpy"},
+    "main(['export', '--help'])": {"numpy"},
+    "main(['export', 'nowhere', '--format', 'onnx'])": {"numpy"},
     "main(['predict', '--help'])": {"numpy"},
     "main(['predict', 'nowhere', 'nothing.png'])": {"numpy"},
 }

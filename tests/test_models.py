@@ -9,7 +9,7 @@ import pytest
 
 from kerashw.augment import Augment
 from kerashw.errors import UsageError
-from kerashw.export import load_keras, save_keras
+from kerashw.formats import load_keras
 from kerashw.models import cnn, linear, mlp
 
 GREY, COLOUR, ROW = (28, 28), (32, 32, 3), (3,)
@@ -117,7 +117,7 @@ def test_a_model_comes_uncompiled_and_is_the_same_at_every_inference(case):
 def test_a_saved_model_comes_back_with_the_same_answers_and_names(case, tmp_path):
     model = build(case)
     x = items(MODELS[case][1])
-    save_keras(model, tmp_path / "model.keras")
+    model.save(tmp_path / "model.keras")
     loaded = load_keras(tmp_path / "model.keras")
     assert names(loaded) == names(model)
     np.testing.assert_array_equal(loaded(x, training=False), model(x, training=False))

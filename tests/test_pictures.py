@@ -12,7 +12,7 @@ from kerashw.__main__ import main
 from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import Dataset
 from kerashw.errors import UsageError
-from kerashw.export import save_keras
+from kerashw.formats import Served, export
 from kerashw.figures import data_points
 from kerashw.models import cnn, mlp
 from kerashw.pictures import FIGURES, Picture, Record, dataset_of, draw_figures
@@ -67,7 +67,7 @@ def run_of(folder, asked, data, **options):
 def record_of(model, data, folder):
     """A Record of a model that was never trained, for what depends on its layers alone."""
     run = Run(folder)
-    save_keras(model, run.keras_file)
+    export(run, "keras", Served.of(model, data))
     return Record(run, data, {}, 0)
 
 

@@ -14,7 +14,7 @@ from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import Dataset
 from kerashw.errors import NoTrialSucceeded, UsageError, WorkError
-from kerashw.export import load_keras
+from kerashw.formats import load_keras
 from kerashw.models import cnn, mlp
 from kerashw.progress import Progress
 from kerashw.run import Run
@@ -377,7 +377,7 @@ def test_settings_and_names_are_told_in_full(stopped):
 
 def test_the_checkpoints_go_and_the_rest_of_a_run_stays(stopped):
     assert sorted(path.name for path in stopped.run.folder.iterdir()) == [
-        "history.csv", "metrics.json", "model", "model.keras", "study.json", "tensorboard", "trials.csv", "trials.db",
+        "exports.json", "history.csv", "metrics.json", "model", "model.keras", "study.json", "tensorboard", "trials.csv", "trials.db",
     ]  # fmt: skip
 
 

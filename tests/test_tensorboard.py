@@ -13,7 +13,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from kerashw import probes, tensorboard
-from kerashw.export import load_keras
+from kerashw.formats import load_keras
 from kerashw.callbacks.tiles import matrix, tiled
 from kerashw.datasets import Dataset
 from kerashw.models import cnn, mlp

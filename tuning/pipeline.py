@@ -8,7 +8,7 @@ import numpy as np
 
 from kerashw import evaluation, interrupts, tensorboard
 from kerashw.errors import WorkError
-from kerashw.export import save_keras, save_saved_model
+from kerashw.formats import Served, export
 from kerashw.leaderboard import leaderboard
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.population import Member, train_together
@@ -24,7 +24,6 @@ from tuning.search import Budget, prepare, refit_epochs, search
 from tuning.trials import Setup
 
 REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
-VERIFIED_ITEMS = 256  # real inputs on which an export is compared with the Keras model
 
 
 def make_setup(study, dataset, run, *, seed, progress):
@@ -67,11 +66,9 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         evaluation.predict(trained.model, dataset.x_test), dataset.y_test,
         is_classification=setup.task.is_classification,
     )  # fmt: skip
-    save_keras(trained.model, run.keras_file)
-    run.saved_model.parent.mkdir(exist_ok=True)
-    difference = save_saved_model(
-        trained.model, run.saved_model, classes=list(dataset.classes), sample=dataset.x_test[:VERIFIED_ITEMS]
-    )
+    served = Served.of(trained.model, dataset)
+    export(run, "keras", served)
+    exported = export(run, "savedmodel", served)
     record = Record(run, dataset, study.declaration(), setup.seed)
     if figures:
         keep_curves(setup, record, settings, budget.end)
@@ -91,7 +88,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
                   "epochs": len(trained.history["epoch"]), "best_epoch": trained.best_epoch},
         "parameters": trained.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,
-        "export": {"largest_difference": difference, "items_compared": min(VERIFIED_ITEMS, len(dataset.x_test))},
+        "export": {name: exported[name] for name in ("largest_difference", "items_compared")},
         "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": searched,
                     "refit": trained.seconds, "total": time.monotonic() - began},
     }  # fmt: skip

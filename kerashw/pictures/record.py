@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kerashw.evaluation import predict, probabilities
-from kerashw.export import load_keras
+from kerashw.formats import load_model
 from kerashw.gradcheck import check_gradients, telling_item
 from kerashw.leaderboard import searched_spaces
 from kerashw.provenance import dataset_of
@@ -65,14 +65,14 @@ class Record:
     @cached_property
     def model(self):
         """The model after the refit."""
-        return load_keras(self.run.keras_file)
+        return load_model(self.run)
 
     @cached_property
     def untrained(self):
         """The model as the refit began: its weights depend on the seed and on names alone."""
         with self._store() as store:
             failed = [int(re.match(r"attempt (\d+)", text)[1]) for text in store.events("refit")]
-        return draw_weights(load_keras(self.run.keras_file), derive(self.seed, "refit", 1 + max(failed, default=-1)))
+        return draw_weights(load_model(self.run), derive(self.seed, "refit", 1 + max(failed, default=-1)))
 
     @cached_property
     def outputs(self):
