@@ -208,8 +208,8 @@ WRONG = {
         ["evaluate", "saved_models/finished", "--data-dir", "empty"], ["no data for regression in empty"]),
     "no format to export": (["export", "saved_models/finished"], ["--format", "required"]),
     "a format of nobody": (["export", "saved_models/finished", "--format", "h5"], ["--format", "'h5'", "litert"]),
-    "a run before its formats": (["export", "--format", "onnx", "saved_models/finished"], ["--format", "'saved_models/"]),
-    "a run that is not there, to export": (["export", "nowhere", "--format", "onnx"], ["nowhere: no such run folder"]),
+    "formats before the run": (["export", "--format", "onnx", "saved_models/finished"], ["--format", "'saved_models"]),
+    "a run to export that is not there": (["export", "nowhere", "--format", "onnx"], ["nowhere: no such run folder"]),
     "exporting an unfinished run": (["export", "saved_models/unfinished", "--format", "keras"], ["not finished"]),
     "exporting arms": (["export", "arms", "--format", "keras"], ["Its arms are runs: arms/line"]),
     "an export without the data": (

@@ -51,7 +51,9 @@ def verify(run, name):
     except KeyError:
         raise WorkError(_unknown(run, name)) from None
     except (AttributeError, TypeError):
-        raise WorkError(f"{run.exports_file}: is no record of exports; restore it, or start anew with --overwrite.") from None
+        raise WorkError(
+            f"{run.exports_file}: is no record of exports; restore it, or start anew with --overwrite."
+        ) from None
     place = place_of(run, name)
     found = {place / inner: path for inner, path in files_in(place).items()}
     for path in sorted({*expected, *found}):
@@ -80,12 +82,13 @@ def digest(path):
 
 
 def _unknown(run, name):
-    if not place_of(run, name).exists():
-        return f"{place_of(run, name)}: there is none; `python -m kerashw.export {run.folder} --format {name}` makes it."
-    return (
-        f"{place_of(run, name)}: cannot be verified, as {run.exports_file.name} has no SHA-256 of it, nor has any run of "
-        f"an earlier version; if you trust it, `python -m kerashw.export {run.folder} --format {name}` records it as it is."
-    )
+    place, command = place_of(run, name), f"`python -m kerashw.export {run.folder} --format {name}`"
+    if not place.exists():
+        return f"{place}: there is none; {command} makes it."
+    unknown = f"{place}: cannot be verified, as {run.exports_file.name} has no SHA-256 of it"
+    if name == "keras":
+        return f"{unknown}, nor has any run of an earlier version; if you trust it, {command} records it as it is."
+    return f"{unknown}; {command} writes it anew."
 
 
 def _cure(run, name):

@@ -48,7 +48,7 @@ class Served:
 
     @cached_property
     def module(self):
-        """A tf.Module with all that the graph formats hold: weights, `serve`, and `classes` with their names in order."""
+        """A tf.Module with all that the graph formats hold: weights, `serve`, and `classes`, their names in order."""
         import tensorflow as tf
 
         given = self.model.inputs[0]
@@ -83,8 +83,8 @@ class Served:
           y              float32  (n, 1)       the predicted values
         """
         task = "classifier" if self.classes else "regression"
-        lines = [f"A {task} of {self.data}: the Keras model {self.model.name}, {self.model.count_params():,} parameters, "
-                 "trained by kerashw."]  # fmt: skip
+        parameters = f"{self.model.count_params():,} parameters"
+        lines = [f"A {task} of {self.data}: the Keras model {self.model.name}, {parameters}, trained by kerashw."]
         if self.stand_in:
             lines.append(f"TRAINED ON STAND-IN DATA, {self.stand_in}: says nothing about the real data.")
         given, pixels = self.model.inputs[0], self.input_name == "images"

@@ -57,7 +57,7 @@ def load_model(run):
 
 
 def load_format(run, name):
-    """A function from items to {name of an output: array}, by a format of a run whose files are as they were written."""
+    """A function from items to {name of an output: array}, by a format of a run, its files verified."""
     verify(run, name)
     return WAYS[name].opened(place_of(run, name))
 
