@@ -14,6 +14,8 @@ VERBS = {
     "evaluate": "metrics of a finished run on its test items or on other data",
     "predict": "labels and probabilities, or values, for files",
     "export": "the model of a finished run in another format, checked",
+    "report": "report.html and the figures of finished runs again, without training",
+    "compare": "a page with several finished runs beside each other",
     "studies": "what --task can name",
 }
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from kerashw.errors import UsageError
 from kerashw.framing import border_brightness, frame_of
 
@@ -51,7 +53,10 @@ def of_data(dataset):
         "stand_in": dataset.stand_in,
         "training_items": len(dataset.x_train),
         "test_items": len(dataset.x_test),
+        "item_shape": list(dataset.item_shape),
         "classes": list(dataset.classes),
+        # {part: items of each class}
+        "class_counts": _class_counts(dataset) if dataset.classes else None,
         # How bright the border of the images is, 0 to 255: `predict` turns pictures of the other polarity over.
         "background": border_brightness(dataset.x_train) if dataset.x_train.ndim > 2 else None,
         # How drawings lie in the images: `predict` brings pictures of other sizes to lie the same.
@@ -73,3 +78,9 @@ def dataset_of(run, data_dir=None):
     if dataset.digest != study["data_sha256"]:
         raise UsageError(f"{run.folder}: was made with other data than {dataset.source} holds now; name its own data.")
     return replace(dataset, source=kept["source"])
+
+
+def _class_counts(dataset):
+    count = len(dataset.classes)
+    return {part: np.bincount(y, minlength=count).tolist()
+            for part, y in (("training", dataset.y_train), ("test", dataset.y_test))}  # fmt: skip

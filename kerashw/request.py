@@ -113,7 +113,7 @@ def check_same(resolved, wanted):
 def check_own(run):
     """Nothing, unless files that a run would write over lie in a folder that is no run."""
     files = (run.store_file, run.trials_file, run.history_file, run.metrics_file, run.keras_file,
-             run.litert_file, run.onnx_file, run.exports_file, run.saved_model.parent, run.figures,
+             run.litert_file, run.onnx_file, run.exports_file, run.report_file, run.saved_model.parent, run.figures,
              run.tensorboard, run.checkpoints)  # fmt: skip
     theirs = [file.name for file in files if file.exists()]
     if theirs and not run.exists:

@@ -38,6 +38,7 @@ class Run:
         self.figures = self.folder / "figures"
         self.tensorboard = self.folder / "tensorboard"
         self.checkpoints = self.folder / "checkpoints"
+        self.report_file = self.folder / "report.html"
 
     @classmethod
     def begun(cls, folder):
@@ -58,6 +59,15 @@ class Run:
         if not run.is_finished:
             raise UsageError(f"{folder}: this run is not finished; repeat its tune command to continue it.")
         return run
+
+    @classmethod
+    def all_finished(cls, folder):
+        """The run in a folder as a list, or the runs of all arms where it is the folder above them."""
+        studies = [read_json(path) for path in sorted(Path(folder).glob("*/study.json"))]
+        arms = next((study["arms"] for study in studies if study.get("arms")), ())
+        if cls(folder).exists or not arms:
+            return [cls.finished(folder)]
+        return [cls.finished(Path(folder) / arm) for arm in arms]
 
     @property
     def exists(self):

@@ -15,6 +15,7 @@ from kerashw.request import check_own, check_same, declaration, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
 from kerashw.values import parse_duration, parse_setting
+from kerashw.verdict import tested
 
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
@@ -51,7 +52,7 @@ def parser():
     add("--name", metavar="NAME", help="the run's folder in it (default: the study's name)")
     add("--overwrite", action="store_true", help="begin anew where a run already lies")
     add("--dry-run", action="store_true", help="print the resolved study and an estimate; train and write nothing")
-    add("--no-figures", action="store_true", help="draw no figures")
+    add("--no-figures", action="store_true", help="draw no figures; report.html is then without pictures")
     add("--json", action="store_true", help="print the result as JSON")
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="no progress")
@@ -78,13 +79,16 @@ def main(argv):
         return dry_run(all_resolved, dataset, options)
     check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
     any_fresh = options.overwrite or not all(one.run.is_finished for one in all_resolved)
+    if any_fresh and (above := parent_of(all_resolved[0])):
+        above.report_file.unlink(missing_ok=True)  # it tells of runs that will be others; written again at the end
     results = {}
     with interrupts.listening():
         try:
             for place, resolved in enumerate(all_resolved):
                 now = time.monotonic()
                 share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
-                results[resolved.arm] = run_one(resolved, dataset, options, argv, end=now + max(share, 1.0))
+                arms = [one.arm for one in all_resolved if one.arm]
+                results[resolved.arm] = run_one(resolved, dataset, options, argv, arms, end=now + max(share, 1.0))
             compare_arms(all_resolved, dataset, options, anew=any_fresh)
         except KeyboardInterrupt:
             again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
@@ -96,8 +100,8 @@ def main(argv):
         for resolved in all_resolved:
             print(summary(resolved, results[resolved.arm]))
         above = parent_of(all_resolved[0])
-        if above is not None and above.figures.is_dir():
-            print(f"{all_resolved[0].name}: figures that compare the arms in {above.figures}")
+        if above is not None:
+            print(f"{all_resolved[0].name}: the arms are compared in {above.report_file}")
 
 
 def load_data(study, options):
@@ -139,11 +143,17 @@ def start_tensorflow(options, resolved):
     quiet_tensorflow(options.verbose)
 
 
-def run_one(resolved, dataset, options, argv, end):
-    """The metrics of one run, made, continued, or read where it is finished; `end` as in time.monotonic."""
+def run_one(resolved, dataset, options, argv, arms, end):
+    """The metrics of one run, made, continued, or read where it is finished; `end` as in time.monotonic.
+
+    `arms` are the names of all runs of its comparison, in their order. The report comes last: where a process was
+    killed before, the same command writes it.
+    """
     one = resolved.run
     if one.is_finished and not options.overwrite:
         print(f"{one.folder}: finished before; --overwrite begins anew.", file=sys.stderr)
+        if not one.report_file.exists():
+            report_on(resolved, options)
         return one.metrics()
     from kerashw.provenance import of_data, origin
 
@@ -155,7 +165,7 @@ def run_one(resolved, dataset, options, argv, end):
             one.begin({
                 **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
                 "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
-                "command": ["python", "-m", "kerashw.tune", *argv], **origin(),
+                "command": ["python", "-m", "kerashw.tune", *argv], "arms": arms, **origin(),
             })  # fmt: skip
         start_tensorflow(options, resolved)
         from kerashw.progress import Progress
@@ -166,22 +176,34 @@ def run_one(resolved, dataset, options, argv, end):
         setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
         about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
                  "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
-        return execute(
+        metrics = execute(
             setup, dataset, about=about, budget=Budget(end=end, total=total), figures=not options.no_figures
         )
+        report_on(resolved, options)
+        return metrics
+
+
+def report_on(resolved, options):
+    """The page of a finished run, from what its folder holds."""
+    start_tensorflow(options, resolved)
+    from kerashw.pages import write_report
+
+    return write_report(resolved.run)
 
 
 def compare_arms(all_resolved, dataset, options, anew):
-    """The figures that set the arms of a study beside each other, where there are any and they are not there yet."""
+    """The page and the figures that set the arms of a study beside each other, where they are not there yet."""
     above = parent_of(all_resolved[0])
-    if above is None or options.no_figures or (above.figures.is_dir() and not anew):
+    if above is None or (above.report_file.exists() and not anew):
         return
     start_tensorflow(options, all_resolved[0])
-    from kerashw.pictures import Record, draw_comparison
+    from kerashw.pages import write_comparison
+    from kerashw.pictures import Record
     from kerashw.progress import Progress
 
     records = {one.arm: Record.read(one.run, dataset) for one in all_resolved}
-    draw_comparison(above, records, name=all_resolved[0].name, say=Progress("", quiet=options.quiet).say)
+    say = None if options.no_figures else Progress("", quiet=options.quiet).say
+    write_comparison(records, above, above.report_file, title=all_resolved[0].name, say=say)
 
 
 def parent_of(resolved):
@@ -226,7 +248,7 @@ def summary(resolved, metrics):
     values = metrics["winner"]
     shown = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
                       for name, value in values.items())  # fmt: skip
-    tested = ", ".join(f"{name} {value:.4g}" for name, value in metrics["test"].items())
+    shown_tests = ", ".join(f"{name} {text}" for name, text in tested(metrics).items())
     published = metrics["published"]
     counts = metrics["trials"]
     failed = "".join(f", {counts[status]} {status}" for status in ("failed", "pruned") if counts[status])
@@ -234,12 +256,16 @@ def summary(resolved, metrics):
         f"{title(resolved)}: trial {metrics['validation']['trial']} of {sum(counts.values())} won{failed}",
         f"  settings    {shown or 'as declared, nothing was searched'}",
         f"  validation  {metrics['objective']} {metrics['validation']['score']:.4g}",
-        f"  test        {tested}",
+        f"  test        {shown_tests}",
     ]
     if metrics["stand_in"]:
         lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
     elif published:
         lines.append(f"  published   {published['metric']} {published['value']:g} ({published['report']})")
+    if metrics.get("baseline"):
+        base = metrics["baseline"]
+        lines.append(f"  baseline    {base['metric']} {base['value']:.4g} ({base['answer']})")
+    lines.append(f"  report      {resolved.run.report_file}")
     if resolved.run.figures.is_dir():
         lines.append(f"  figures     {resolved.run.figures}")
     lines.append(f"  model       {resolved.run.saved_model} (SavedModel), {resolved.run.keras_file}")

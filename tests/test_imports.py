@@ -16,7 +16,7 @@ ROOMS = (
     ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
      "kerashw.silence"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
-    ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources"),
+    ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources", "kerashw.verdict", "kerashw.paired"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop", "kerashw.optimizers"),
     ("kerashw.figures.style", "kerashw.importance", "kerashw.regularization"),
     ("kerashw.figures.bands", "kerashw.figures.sheets", "kerashw.figures.trials"),
@@ -56,6 +56,10 @@ ROOMS = (
     ("kerashw.pictures.arms",),
     ("kerashw.pictures",),
     ("kerashw.results",),
+    ("kerashw.pages.blocks", "kerashw.pages.kept", "kerashw.pages.words", "kerashw.pages.html"),
+    ("kerashw.pages.pictures", "kerashw.pages.result", "kerashw.pages.search", "kerashw.pages.model"),
+    ("kerashw.pages.report", "kerashw.pages.comparison"),
+    ("kerashw.pages",),
     ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning", "tuning.dialogue"),
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request"),
@@ -63,7 +67,8 @@ ROOMS = (
     ("tuning.curves",),
     ("tuning.pipeline",),
     ("tuning.estimate",),
-    ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.export", "kerashw.studies"),
+    ("kerashw.report",),
+    ("kerashw.tune", "kerashw.evaluate", "kerashw.predict", "kerashw.export", "kerashw.studies", "kerashw.compare"),
     ("kerashw.__main__",),
 )
 FLOOR = {module: floor for floor, modules in enumerate(ROOMS) for module in modules}
@@ -99,7 +104,7 @@ def floor_of(name):
 
 def is_listed(name):
     package = name.rpartition(".")[0]
-    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures", "kerashw.formats",
+    module_by_module = ("kerashw", "tuning", "kerashw.datasets", "kerashw.figures", "kerashw.formats", "kerashw.pages",
                         "kerashw.pictures")  # fmt: skip
     return name in FLOOR or (package in FLOOR and package not in module_by_module)
 
@@ -129,7 +134,7 @@ def test_a_study_needs_nothing_but_words_to_declare_with(name):
 
 
 HEAVY = {
-    "PIL", "keras", "keras_tuner", "matplotlib", "numpy", "requests", "scipy", "sklearn", "tensorflow",
+    "PIL", "jinja2", "keras", "keras_tuner", "matplotlib", "numpy", "requests", "scipy", "sklearn", "tensorflow",
     "tensorflow_datasets",
 }  # fmt: skip
 LIGHT = {
@@ -145,7 +150,7 @@ LIGHT = {
     "main(['studies', '--json'])": set(),
     "main(['studies', '--help'])": set(),
     "main(['studies', '--nonsense'])": set(),
-    # These three know a run's folder, which keeps NumPy arrays.
+    # These know a run's folder, which keeps NumPy arrays.
     "main(['tune', '--help'])": {"numpy"},
     "main(['tune', '--task', 'nonsense'])": {"numpy"},
     "main(['tune', '--task', 'mnist', '--set', 'momentum=2'])": {"numpy"},
@@ -153,6 +158,10 @@ LIGHT = {
     "main(['evaluate', 'nowhere'])": {"numpy"},
     "main(['export', '--help'])": {"numpy"},
     "main(['export', 'nowhere', '--format', 'onnx'])": {"numpy"},
+    "main(['report', '--help'])": {"numpy"},
+    "main(['report', 'nowhere'])": {"numpy"},
+    "main(['compare', '--help'])": {"numpy"},
+    "main(['compare', 'nowhere', 'nothing'])": {"numpy"},
     "main(['predict', '--help'])": {"numpy"},
     "main(['predict', 'nowhere', 'nothing.png'])": {"numpy"},
 }

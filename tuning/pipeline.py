@@ -18,6 +18,7 @@ from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import plain
 from kerashw.training import Diverged, Task, train
+from kerashw.verdict import baseline, interval
 from tuning.curves import keep_curves
 from tuning.pruning import RULE
 from tuning.search import Budget, prepare, refit_epochs, search
@@ -62,10 +63,8 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     interrupts.check()
     store.close()
     write_history(run, trained)
-    tested = evaluation.metrics(
-        evaluation.predict(trained.model, dataset.x_test), dataset.y_test,
-        is_classification=setup.task.is_classification,
-    )  # fmt: skip
+    outputs = evaluation.predict(trained.model, dataset.x_test)
+    test = dict(outputs=outputs, y=dataset.y_test, is_classification=setup.task.is_classification)
     served = Served.of(trained.model, dataset)
     export(run, "keras", served)
     exported = export(run, "savedmodel", served)
@@ -80,7 +79,9 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "settings": {name: plain(value) for name, value in settings.items()},
         "validation": {"score": best.score, "deviation": best.deviation, "trial": best.number,
                        **best.mean_metrics()},
-        "test": tested,
+        "test": evaluation.metrics(**test),
+        "interval": interval(**test, seed=derive(setup.seed, "interval")),
+        "baseline": baseline(dataset),
         "published": study.published and asdict(study.published),
         "trials": counts(trials),
         "pruning": RULE if study.prunes else None,

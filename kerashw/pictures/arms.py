@@ -30,7 +30,7 @@ def curves(arms, metric):
         "arms": {name: record.winner_history[metric] for name, record in arms.items()},
         "published": _published(arms, metric), "metric": metric,
         "direction": "max" if metric.endswith(("accuracy", "r2")) else "min",
-        "title": f"The arms compared: {where} {metric.removeprefix('val_')} of {'each winner' if several else 'each'}",
+        "title": f"Compared: {where} {metric.removeprefix('val_')} of {'each winner' if several else 'each'}",
     }  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def fits(arms):
     x = curve_places(first)
     told = {name: f"{name}, test MSE {record.run.metrics()['test']['mse']:.4g}" for name, record in arms.items()}
     return {
-        "points": found, "x": x, "title": "The arms compared: fit after training",
+        "points": found, "x": x, "title": "Compared: fit after training",
         "curves": {told[name]: predict(record.model, x[:, None])[:, 0] for name, record in arms.items()},
     }  # fmt: skip
 
@@ -68,7 +68,7 @@ def results(arms):
         columns[f"test_{name}"] = [one["test"][name] for one in kept.values()]
     if any(one["published"] for one in kept.values()):
         columns["published"] = [_said(one["published"]) for one in kept.values()]
-    return {"columns": columns, "title": "The arms compared: results"}
+    return {"columns": columns, "title": "Compared: results"}
 
 
 def _published(arms, metric):

@@ -1,0 +1,47 @@
+"""Kept: what a finished run has left in its folder, as pages need it; neither the data nor any training is needed."""
+
+import csv
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+
+from kerashw.formats import load_model
+from kerashw.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The records of a run: `trials` as trials.csv has them, {column: text} each; `events` by kind."""
+
+    run: Run
+    study: dict
+    metrics: dict
+    trials: list
+    events: dict
+
+    @classmethod
+    def read(cls, run):
+        """The records of a finished run."""
+        with open(run.trials_file, newline="", encoding="utf-8") as file:
+            trials = list(csv.DictReader(file))
+        with closing(run.store()) as store:
+            events = {kind: store.events(kind) for kind in ("refit", "figure")}
+        return cls(run, run.study(), run.metrics(), trials, events)
+
+    @property
+    def title(self):
+        """The run's name: its folder's, that of an arm with the folder above."""
+        folder = self.run.folder.resolve()
+        return f"{folder.parent.name}/{folder.name}" if self.study["arm"] else folder.name
+
+    @property
+    def warning(self):
+        """What has to stand before everything where no real data were used, else None."""
+        if not self.metrics["stand_in"]:
+            return None
+        return f"STAND-IN DATA: measured on {self.metrics['data']}. No number here says anything about the real data."
+
+    @cached_property
+    def model(self):
+        """The model after the refit."""
+        return load_model(self.run)

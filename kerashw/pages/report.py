@@ -1,0 +1,49 @@
+"""The page of one run: its sections in the order in which a reader asks."""
+
+from kerashw.figures.style import counted
+from kerashw.pages.blocks import Facts, Notice, Page, section
+from kerashw.pages.kept import Kept
+from kerashw.pages.model import architecture, checks, export
+from kerashw.pages.pictures import further, galleries
+from kerashw.pages.result import data, provenance, verdict
+from kerashw.pages.search import analysis, leaderboard, space
+from kerashw.pictures import FIGURES
+
+
+def report(run):
+    """The Page of a finished run, from its folder alone."""
+    kept = Kept.read(run)
+    found = galleries(run.figures, run.folder, FIGURES)
+    sections = (
+        verdict(kept), provenance(kept), data(kept, found), space(kept), leaderboard(kept), analysis(kept, found),
+        training(kept, found), architecture(kept, found), evaluation(kept, found), inside(found), checks(kept, found),
+        export(kept), further(found),
+    )  # fmt: skip
+    study = kept.study
+    builder = study["declaration"]["model"].partition("#")[0].rpartition(".")[2]
+    about = f"{builder} with {counted(kept.metrics['parameters'], 'parameter')}, tuned on {study['data']['source']}"
+    return Page(kept.title, about, kept.warning, tuple(one for one in sections if one is not None))
+
+
+def training(kept, found):
+    """The section on how the loss fell."""
+    refit = kept.metrics["refit"]
+    told = (
+        f"The final training lasted {counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}; "
+        f"the weights are those of epoch {refit['best_epoch']:,}."
+    )
+    return section("training", "Training", Notice(told), *found.get("training", ()))
+
+
+def evaluation(kept, found):
+    """The section on the answers to the test items."""
+    facts = Facts({name.replace("_", " "): f"{value:.4g}" for name, value in kept.metrics["test"].items()})
+    missing = None
+    if not found:
+        missing = Notice(f"No figures have been drawn; `python -m kerashw.report {kept.run.folder}` draws them.")
+    return section("evaluation", "Evaluation on the test items", facts, missing, *found.get("evaluation", ()))
+
+
+def inside(found):
+    """The section on what the units have learnt; None without figures."""
+    return section("inside", "Inside the model", *found["inside"]) if "inside" in found else None

@@ -1,0 +1,98 @@
+"""How a run searched, for its page: the space, the budget, every trial in the order of their ranks, the analysis."""
+
+import re
+
+from kerashw.figures.style import counted, number
+from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
+from kerashw.pages.words import in_words, is_searched
+from kerashw.progress import duration
+from kerashw.space import SEARCHES
+
+FIRST, LAST = ("rank", "trial", "mean", "std"), ("status", "seconds", "best_epoch", "parameters", "reason", "message")
+
+
+def space(kept):
+    """The section on what was searched, how, and with what budget."""
+    declared, filled = kept.study["declaration"]["settings"], kept.metrics["settings"]
+    searched = [name for name, value in declared.items() if is_searched(value)]
+    names = [*searched, *(name for name in filled if name not in searched)]
+    return section(
+        "space", "Search space and budget",
+        table({
+            "setting": names,
+            "searched over": [in_words(declared[name]) if name in searched else "" for name in names],
+            "fixed at": ["" if name in searched else in_words(filled[name]) for name in names],
+            "winner": [Cell(in_words(filled[name])) if name in searched else "" for name in names],
+        }),
+        Facts(_budget(kept)),
+    )  # fmt: skip
+
+
+def _budget(kept):
+    study, metrics = kept.study["declaration"], kept.metrics
+    refit = metrics["refit"]
+    parts = f"{study['folds']} folds" if study["folds"] else f"{study['validation']:.0%} of the training items held out"
+    budget = {
+        "search": _search(study["search"]),
+        "scored by": f"{metrics['objective']} of the {study['score_epoch']} epoch, {parts}, "
+                     f"{counted(study['executions'], 'training')} each",
+        "trials": ", ".join(f"{count:,} {status}" for status, count in metrics["trials"].items()),
+        "pruning": metrics["pruning"] or "none: every trial was trained to its end",
+        "time": f"{duration(metrics['seconds']['search'])} of search"
+                + (f" within a budget of {duration(kept.study['time_budget'])}" if kept.study["time_budget"] else ""),
+        "final training": f"{counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}, "
+                          f"weights of epoch {refit['best_epoch']:,}",
+    }  # fmt: skip
+    if study["parameters"]:
+        budget["parameters"] = "from {:,} to {:,} allowed".format(*study["parameters"])
+    return budget
+
+
+def _search(search):
+    ((name, options),) = search.items()
+    told = [f"{option} {number(value)}" for option, value in options.items() if value is not None]
+    return ", ".join([SEARCHES[name].__name__, *told])
+
+
+def leaderboard(kept):
+    """The section with every trial, the best first; those without a score last."""
+    trials = sorted(kept.trials, key=lambda trial: (int(trial["rank"] or 10**9), int(trial["trial"])))
+    scores = [name for name in trials[0] if name.startswith("score_")]
+    settings = [name for name in trials[0] if name not in (*FIRST, *LAST, *scores)]
+    names = (*FIRST, *(scores if len(scores) > 1 else ()), *settings, *LAST)  # of one score the mean says it all
+    empty = [name for name in ("reason", "message") if not any(trial[name] for trial in trials)]
+    columns = {_heading(name): [_field(trial[name]) for trial in trials] for name in names if name not in empty}
+    note = f"{counted(len(trials), 'trial')} by {kept.metrics['objective']}, the best first."
+    return section("leaderboard", "Leaderboard", table(columns, note=note, is_sortable=True))
+
+
+def analysis(kept, galleries):
+    """The section on what the search found out; None of a single trial."""
+    if len(kept.trials) < 2 and "search" not in galleries:
+        return None
+    counts, rule = kept.metrics["trials"], kept.metrics["pruning"]
+    pruned = None
+    if rule:
+        of_all = f"{counts['pruned']:,} of {counted(sum(counts.values()), 'trial')}"
+        pruned = Notice(f"{of_all} were pruned by the rule of the {rule}.")
+    return section("analysis", "Analysis of the search", pruned, *galleries.get("search", ()))
+
+
+def _heading(name):
+    """A column of trials.csv as a heading: folds and executions count from 1, as in the figures.
+
+    >>> _heading("score_fold0_execution1"), _heading("learning_rate")
+    ('fold 1, execution 2', 'learning rate')
+    """
+    name = re.sub(r"^score_fold(\d+)", lambda found: f"fold {int(found[1]) + 1}", name)
+    name = re.sub(r"_execution(\d+)$", lambda found: f", execution {int(found[1]) + 1}", name)
+    return name.replace("_", " ")
+
+
+def _field(text):
+    """The Cell of a field of trials.csv."""
+    try:
+        value = float(text)
+    except ValueError:
+        return cell(text)
+    return Cell(number(value), value)

@@ -1,0 +1,50 @@
+"""Settings in words: what was asked of one, and what was chosen."""
+
+from kerashw.figures.style import number, shown
+
+RANGES = ("real", "int")  # as study.json names what may vary, beside "choice"
+
+
+def is_searched(value):
+    """Whether a setting of study.json varies, or a part of it does.
+
+    >>> is_searched([64, {"choice": [16, 32]}]), is_searched({"augment": {"rotation": 20}})
+    (True, False)
+    """
+    parts = value if isinstance(value, list) else [value]
+    return any(isinstance(part, dict) and next(iter(part), None) in ("choice", *RANGES) for part in parts)
+
+
+def in_words(value):
+    """A value of study.json or metrics.json as a reader wants it: a range, choices, or what it is.
+
+    >>> in_words({"real": {"low": 0.001, "high": 0.1, "log": True, "step": None}}), in_words({"choice": [8, [8, 4]]})
+    ('0.001 to 0.1, logarithmic', '8 | (8, 4)')
+    >>> in_words([64, {"choice": [16, 32]}]), in_words({"augment": {"rotation": 20, "zoom": 0}}), in_words(None)
+    ('(64, 16 | 32)', 'augment: rotation 20', 'none')
+    """
+    if isinstance(value, list):
+        return f"({', '.join(map(in_words, value))})"
+    if not isinstance(value, dict):
+        return shown(value)
+    kind, inner = next(iter(value.items()), (None, None))
+    if kind == "choice":
+        return " | ".join(map(in_words, inner))
+    if kind in RANGES:
+        step = f", in steps of {number(inner['step'])}" if inner["step"] else ""
+        whole = "whole numbers " if kind == "int" else ""
+        return f"{whole}{shown(inner['low'])} to {shown(inner['high'])}{', logarithmic' if inner['log'] else ''}{step}"
+    if len(value) == 1 and isinstance(inner, dict):  # an object such as Augment: what it leaves as it is says nothing
+        told = ", ".join(f"{name.replace('_', ' ')} {in_words(one)}" for name, one in inner.items() if one)
+        return f"{kind}: {told}" if told else kind
+    return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
+
+
+def in_short(value):
+    """The same cut to the size of a field.
+
+    >>> in_short("a word")
+    'a word'
+    """
+    text = in_words(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,54 @@
+"""`python -m kerashw.report RUN...`: draws the figures of finished runs again and writes report.html, without training."""
+
+import sys
+
+from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
+from kerashw.progress import Progress
+from kerashw.run import Run
+
+EPILOG = """The folder of a comparison gets a page that sets its arms beside each other, and each arm one of its own.
+"""
+
+
+def main(argv):
+    """Writes the pages, and prints where they are."""
+    parser = Parser("report", description=__doc__, epilog=EPILOG)
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="folders of finished runs, such as saved_models/mnist")
+    parser.add_argument("--no-figures", action="store_true", help="keep the figures as they are, write the page only")
+    parser.add_argument("--data-dir", type=folder, metavar="DIR", help="where the run's own data lie now")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    options = from_environment(parser).parse_args(argv)
+    asked = {one: Run.all_finished(one) for one in options.runs}
+    quiet_tensorflow()
+    from kerashw.pages import write_comparison, write_report
+    from kerashw.pictures import draw_figures
+
+    for named, runs in asked.items():
+        above, say = Run(named), Progress(named, quiet=options.quiet).say
+        is_arms = not above.exists
+        records = [] if options.no_figures and not is_arms else records_of(runs, options.data_dir)
+        if not options.no_figures:
+            for record in records:
+                draw_figures(record, say=say)
+        for one in runs:
+            print(write_report(one))
+        if is_arms:
+            arms = {record.run.folder.name: record for record in records}
+            title = above.folder.resolve().name
+            print(write_comparison(arms, above, above.report_file, title=title, say=None if options.no_figures else say))
+
+
+def records_of(runs, data_dir=None):
+    """The Records of finished runs; data that several share are loaded once."""
+    from kerashw.pictures import Record, dataset_of
+
+    loaded = {}
+    for one in runs:
+        digest = one.study()["data_sha256"]
+        if digest not in loaded:
+            loaded[digest] = dataset_of(one, data_dir)
+    return [Record.read(one, loaded[one.study()["data_sha256"]]) for one in runs]
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
