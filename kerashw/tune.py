@@ -15,7 +15,7 @@ from kerashw.request import check_own, check_same, declaration, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
 from kerashw.values import parse_duration, parse_setting
-from kerashw.verdict import tested
+from kerashw.verdict import with_interval
 
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
@@ -248,7 +248,7 @@ def summary(resolved, metrics):
     values = metrics["winner"]
     shown = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
                       for name, value in values.items())  # fmt: skip
-    shown_tests = ", ".join(f"{name} {text}" for name, text in tested(metrics).items())
+    shown_tests = ", ".join(f"{name} {text}" for name, text in with_interval(metrics).items())
     published = metrics["published"]
     counts = metrics["trials"]
     failed = "".join(f", {counts[status]} {status}" for status in ("failed", "pruned") if counts[status])

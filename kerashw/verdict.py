@@ -57,11 +57,11 @@ def baseline(dataset):
     return {"metric": "mse", "value": float(((answer - dataset.y_test) ** 2).mean()), "answer": told}
 
 
-def tested(metrics):
+def with_interval(metrics):
     """{test metric: its value as text}, the one with an interval with it.
 
     >>> between = {"metric": "accuracy", "low": 0.9932, "high": 0.996, "level": 0.95}
-    >>> tested({"test": {"accuracy": 0.9948, "cross_entropy": 0.02}, "interval": between})
+    >>> with_interval({"test": {"accuracy": 0.9948, "cross_entropy": 0.02}, "interval": between})
     {'accuracy': '0.9948 (95 % 0.9932 to 0.9960)', 'cross_entropy': '0.02'}
     """
     found = {name: f"{value:.4g}" for name, value in metrics["test"].items()}

@@ -12,7 +12,7 @@ from kerashw import paired
 from kerashw.figures.style import counted, number
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, Page, section, table
 from kerashw.pages.kept import Kept
-from kerashw.pages.pictures import further, galleries
+from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import main_metric
 from kerashw.pages.words import in_words
 from kerashw.pictures import COMPARISONS
@@ -30,7 +30,7 @@ def comparison(records, *, title, figures, folder):
     warnings = list(dict.fromkeys(one.warning for one in kept.values() if one.warning))
     sections = (
         results(kept, found, folder), differences(kept), training(found), chance(records, kept),
-        section("evaluation", "Evaluation", *found["evaluation"]) if "evaluation" in found else None,
+        section("evaluation", "Evaluation", *take(found, "evaluation")) if "evaluation" in found else None,
         commands(kept), further(found),
     )  # fmt: skip
     about = f"{counted(len(kept), 'run')} compared: {', '.join(kept)}"
@@ -69,7 +69,7 @@ def results(kept, found, folder):
         Notice("The runs have not seen the same data: their results do not compare like with like.", loud=True)
         if other_data else None,
         Notice(f"{told} ({ends(between)})." if between else f"{told}."),
-        table(columns, is_sortable=True), *found.get("results", ()),
+        table(columns, is_sortable=True), *take(found, "results"),
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def _asked(study):
 
 def training(found):
     """The section with the curves over each other; None without figures."""
-    return section("training", "Training", *found["training"]) if "training" in found else None
+    return section("training", "Training", *take(found, "training")) if "training" in found else None
 
 
 def chance(records, kept):

@@ -8,13 +8,14 @@ import numpy as np
 from kerashw import probes
 from kerashw.figures.style import counted, number
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, section, table
+from kerashw.pages.pictures import take
 
 FORMATS = {  # beside the SavedModel, which is a folder
     "model.keras": "Keras", "model.tflite": "LiteRT", "model.onnx": "ONNX",
 }  # fmt: skip
 
 
-def architecture(kept, galleries):
+def architecture(kept, found):
     """The section with a row for each layer: its output, its parameters and how much of the input a unit sees."""
     model = kept.model
     layers = probes.named_layers(model)
@@ -32,11 +33,11 @@ def architecture(kept, galleries):
     item = _times(model.input_shape[1:])
     told = f"{counted(model.count_params(), 'parameter')}; an item has {item} value{'' if item == '1' else 's'}."
     return section(
-        "architecture", "Architecture", table(columns, note=told), *galleries.get("architecture", ())
+        "architecture", "Architecture", table(columns, note=told), *take(found, "architecture")
     )  # fmt: skip
 
 
-def checks(kept, galleries):
+def checks(kept, found):
     """The section on what was compared with what, and by how much the two differ."""
     metrics = kept.metrics
     made, gradients = metrics["export"], metrics["gradient_check"]
@@ -50,7 +51,7 @@ def checks(kept, galleries):
             f"finite differences against automatic differentiation, {gradients['layer']}, training item "
             f"{gradients['item']:,}: the largest difference is at best {best}"
         )
-    return section("checks", "Numerical checks", Facts(facts), *galleries.get("checks", ()))
+    return section("checks", "Numerical checks", Facts(facts), *take(found, "checks"))
 
 
 def export(kept):

@@ -9,13 +9,14 @@ from urllib.parse import quote
 from kerashw.pages.blocks import Gallery, Picture, section
 from kerashw.run import read_json
 
-# The section of a figure by how its name begins; what begins in no such way is shown in the last section.
+# The section of a figure by how its name begins; what begins in no such way, or belongs to a section that a page has
+# not, is shown in the last one.
 SECTIONS = {
     "data": ("data_", "sample_", "augmented_"),
     "search": ("search_", "timeline"),
-    "training": ("curves", "arms_"),
+    "training": ("curves", "arms"),
     "architecture": ("layers", "receptive_fields"),
-    "evaluation": ("fit", "residuals", "predictions", "confusion_", "class_", "calibration", "worst_"),
+    "evaluation": ("fit", "residuals", "predictions", "confusion_", "class_", "calibration", "worst_", "arms_fit"),
     "inside": (
         "weights", "filters", "pixel_weights", "feature_maps", "activation", "strongest_crops", "maximal_inputs",
         "attributions",
@@ -79,9 +80,15 @@ def smallest(png):
     return png, "png", image.size
 
 
+def take(found, place):
+    """The galleries of a section, which are then no longer among those found."""
+    return found.pop(place, [])
+
+
 def further(found):
-    """The last section: the figures that have no place in another; None where there are none."""
-    return section(FURTHER, "Further figures", *found[FURTHER]) if FURTHER in found else None
+    """The last section: the figures that none before it has taken; None where there are none."""
+    left = [gallery for place in list(found) for gallery in take(found, place)]
+    return section(FURTHER, "Further figures", *left) if left else None
 
 
 def _parted(pictures):

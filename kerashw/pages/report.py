@@ -1,10 +1,12 @@
 """The page of one run: its sections in the order in which a reader asks."""
 
+import shlex
+
 from kerashw.figures.style import counted
 from kerashw.pages.blocks import Facts, Notice, Page, section
 from kerashw.pages.kept import Kept
 from kerashw.pages.model import architecture, checks, export
-from kerashw.pages.pictures import further, galleries
+from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import data, provenance, verdict
 from kerashw.pages.search import analysis, leaderboard, space
 from kerashw.pictures import FIGURES
@@ -32,18 +34,19 @@ def training(kept, found):
         f"The final training lasted {counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}; "
         f"the weights are those of epoch {refit['best_epoch']:,}."
     )
-    return section("training", "Training", Notice(told), *found.get("training", ()))
+    return section("training", "Training", Notice(told), *take(found, "training"))
 
 
 def evaluation(kept, found):
     """The section on the answers to the test items."""
     facts = Facts({name.replace("_", " "): f"{value:.4g}" for name, value in kept.metrics["test"].items()})
     missing = None
-    if not found:
-        missing = Notice(f"No figures have been drawn; `python -m kerashw.report {kept.run.folder}` draws them.")
-    return section("evaluation", "Evaluation on the test items", facts, missing, *found.get("evaluation", ()))
+    if not any(kept.run.figures.glob("*.json")):
+        again = shlex.join(["python", "-m", "kerashw.report", str(kept.run.folder)])
+        missing = Notice(f"No figures have been drawn; `{again}` draws them.")
+    return section("evaluation", "Evaluation on the test items", facts, missing, *take(found, "evaluation"))
 
 
 def inside(found):
     """The section on what the units have learnt; None without figures."""
-    return section("inside", "Inside the model", *found["inside"]) if "inside" in found else None
+    return section("inside", "Inside the model", *take(found, "inside")) if "inside" in found else None

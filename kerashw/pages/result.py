@@ -4,6 +4,7 @@ import shlex
 
 from kerashw.figures.style import counted
 from kerashw.pages.blocks import Cell, Code, Facts, Figure, Headline, Notice, Points, section, table
+from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words
 from kerashw.progress import duration
 from kerashw.verdict import ends, short
@@ -129,7 +130,7 @@ def provenance(kept):
     )  # fmt: skip
 
 
-def data(kept, galleries):
+def data(kept, found):
     """The section on the items: how many of which class, and what they look like."""
     about, counts = kept.study["data"], kept.study["data"].get("class_counts")
     shape = " x ".join(f"{size:,}" for size in about.get("item_shape", ()))
@@ -139,7 +140,7 @@ def data(kept, galleries):
         "data", "Data",
         Notice(f"{about['name']}: {told}{each}; {_targets(about)}."),
         _balance(about["classes"], counts) if counts else None,
-        *galleries.get("data", ()),
+        *take(found, "data"),
     )  # fmt: skip
 
 

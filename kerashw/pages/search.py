@@ -4,6 +4,7 @@ import re
 
 from kerashw.figures.style import counted, number
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
+from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words, is_searched
 from kerashw.progress import duration
 from kerashw.space import SEARCHES
@@ -66,16 +67,16 @@ def leaderboard(kept):
     return section("leaderboard", "Leaderboard", table(columns, note=note, is_sortable=True))
 
 
-def analysis(kept, galleries):
+def analysis(kept, found):
     """The section on what the search found out; None of a single trial."""
-    if len(kept.trials) < 2 and "search" not in galleries:
+    if len(kept.trials) < 2 and "search" not in found:
         return None
     counts, rule = kept.metrics["trials"], kept.metrics["pruning"]
     pruned = None
     if rule:
         of_all = f"{counts['pruned']:,} of {counted(sum(counts.values()), 'trial')}"
         pruned = Notice(f"{of_all} were pruned by the rule of the {rule}.")
-    return section("analysis", "Analysis of the search", pruned, *galleries.get("search", ()))
+    return section("analysis", "Analysis of the search", pruned, *take(found, "search"))
 
 
 def _heading(name):
