@@ -29,7 +29,7 @@ def comparison(records, *, title, figures, folder):
     found = galleries(figures, folder, COMPARISONS)
     warnings = list(dict.fromkeys(one.warning for one in kept.values() if one.warning))
     sections = (
-        results(kept, found, folder), differences(kept), training(found), chance(records, kept),
+        results(kept, found, folder), chance(records, kept), differences(kept), training(found),
         section("evaluation", "Evaluation", *take(found, "evaluation")) if "evaluation" in found else None,
         commands(kept), further(found),
     )  # fmt: skip
@@ -48,7 +48,7 @@ def results(kept, found, folder):
     columns = {
         "run": [_linked(name, one.run.report_file, folder) for name, one in kept.items()],
         f"test {main}": [Cell(short(one["test"][main]), one["test"][main]) for one in all_metrics],
-        "95 %": [ends(one["interval"]).partition(" % ")[2] if one.get("interval") else "" for one in all_metrics],
+        "95 % interval": [ends(one["interval"]).partition(" % ")[2] if one.get("interval") else "" for one in all_metrics],
         "baseline": [one["baseline"]["value"] if one.get("baseline") else None for one in all_metrics],
         "validation": [Cell(f"{one['objective']} {number(one['validation']['score'])}", one["validation"]["score"])
                        for one in all_metrics],
@@ -116,6 +116,7 @@ def chance(records, kept):
         if _tested_alike(records[one].dataset, records[other].dataset):
             answers.append((one, other, _answers(records[one], records[other])))
     objective = next(iter(kept.values())).metrics["objective"]
+    is_classes = bool(next(iter(records.values())).dataset.classes)
     notes = []
     if not scores:
         notes.append(Notice("No two runs were validated on the same folds, so their scores cannot be paired."))
@@ -125,7 +126,7 @@ def chance(records, kept):
         "chance", "More than chance?",
         _tests(scores, f"{objective} of the winners, fold by fold. Folds share training items, so p is rather too "
                "small than too large.", "folds") if scores else None,
-        _tests(answers, "Answers to the same test items.", "test items") if answers else None,
+        _tests(answers, f"{'Right answers' if is_classes else 'Squared errors'} on the same test items.", "test items") if answers else None,
         *notes,
         Notice("p is how likely a difference of this size is by chance alone; it is not corrected for the number of "
                "pairs."),
