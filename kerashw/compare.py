@@ -1,4 +1,4 @@
-"""`python -m kerashw.compare RUN RUN...`: one page with finished runs beside each other, and whether they really differ."""
+"""`python -m kerashw.compare RUN RUN...`: a page with finished runs beside each other, and whether they differ."""
 
 import os
 import sys

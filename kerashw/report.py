@@ -1,4 +1,4 @@
-"""`python -m kerashw.report RUN...`: draws the figures of finished runs again and writes report.html, without training."""
+"""`python -m kerashw.report RUN...`: the figures and report.html of finished runs again, without training."""
 
 import sys
 
@@ -35,7 +35,8 @@ def main(argv):
         if is_arms:
             arms = {record.run.folder.name: record for record in records}
             title = above.folder.resolve().name
-            print(write_comparison(arms, above, above.report_file, title=title, say=None if options.no_figures else say))
+            say = None if options.no_figures else say
+            print(write_comparison(arms, above, above.report_file, title=title, say=say))
 
 
 def records_of(runs, data_dir=None):

@@ -45,8 +45,11 @@ def test_errors_that_are_smaller_throughout_are_told_from_chance_and_shuffled_on
     assert of_errors(errors, GENERATOR.permutation(errors)).p["Wilcoxon"] > 0.05
 
 
+ROWS = {"unequal": ([1.0], [1.0, 2.0]), "empty": ([], []), "nested": ([[1.0]], [[1.0]])}
+
+
 @pytest.mark.parametrize("test", [of_scores, of_answers, of_errors])
-@pytest.mark.parametrize("rows", [([1.0], [1.0, 2.0]), ([], []), ([[1.0]], [[1.0]])], ids=["unequal", "empty", "nested"])
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
 def test_rows_that_are_no_pairs_are_refused(test, rows):
     with pytest.raises(UsageError, match="two rows of one length"):
         test(*rows)

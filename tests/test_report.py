@@ -1,4 +1,4 @@
-"""The pages of runs: what stands where, that it agrees with the records, and what the verbs do when something is missing."""
+"""The pages of runs: what stands where, that it agrees with the records, and what the verbs do without something."""
 
 import contextlib
 import json
@@ -268,7 +268,8 @@ def test_the_page_needs_nothing_but_itself_and_the_same_records_give_the_same_pa
 
 def test_all_text_is_escaped():
     hostile = "<script>alert('&')</script>"
-    blocks = (Notice(hostile), Facts({hostile: hostile}), Code(hostile), table({hostile: [Cell(hostile, link=hostile)]}))
+    of_cells = table({hostile: [Cell(hostile, link=hostile)]})
+    blocks = (Notice(hostile), Facts({hostile: hostile}), Code(hostile), of_cells)
     text = html(Page(hostile, hostile, hostile, (section("s", hostile, *blocks),)))
     assert text.count("<script>") == 1  # the page's own
     assert text.count("alert(") == text.count("&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;") > 10
@@ -327,7 +328,8 @@ def test_the_folder_above_the_arms_has_a_page_that_compares_them_and_links_to_ea
     head, *rows = found.table("setting")
     assert ["degree", "2", "1"] in rows
     assert found.column("folds") == ["3"] and found.column("test items") == ["24"]
-    scores = [[float(page(f"arms/{arm}").column(f"fold {fold}")[0]) for fold in (1, 2, 3)] for arm in found.column("run")]
+    arms = [page(f"arms/{arm}") for arm in found.column("run")]
+    scores = [[float(arm.column(f"fold {fold}")[0]) for fold in (1, 2, 3)] for arm in arms]
     assert float(found.column("mean difference")[0]) == pytest.approx(np.mean(scores[0]) - np.mean(scores[1]), rel=0.01)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerashw.datasets import Dataset
-from kerashw.verdict import SKEWED, baseline, interval, tested
+from kerashw.verdict import SKEWED, baseline, interval, with_interval
 
 GENERATOR = np.random.default_rng(0)
 

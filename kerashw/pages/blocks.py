@@ -156,4 +156,6 @@ def cell(value, **more):
     if isinstance(value, Cell):
         return replace(value, **more)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return Cell("" if value is None else number(value) if is_number else str(value), value if is_number else None, **more)
+    if is_number:
+        return Cell(number(value), value, **more)
+    return Cell("" if value is None else str(value), **more)

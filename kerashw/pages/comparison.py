@@ -1,4 +1,4 @@
-"""The page of several runs beside each other: what each came to, in what they differ, and whether by more than chance."""
+"""The page of several runs: what each came to, whether they differ by more than chance, and in what they differ."""
 
 import itertools
 import math
@@ -48,7 +48,7 @@ def results(kept, found, folder):
     columns = {
         "run": [_linked(name, one.run.report_file, folder) for name, one in kept.items()],
         f"test {main}": [Cell(short(one["test"][main]), one["test"][main]) for one in all_metrics],
-        "95 % interval": [ends(one["interval"]).partition(" % ")[2] if one.get("interval") else "" for one in all_metrics],
+        "95 % interval": [_interval(one) for one in all_metrics],
         "baseline": [one["baseline"]["value"] if one.get("baseline") else None for one in all_metrics],
         "validation": [Cell(f"{one['objective']} {number(one['validation']['score'])}", one["validation"]["score"])
                        for one in all_metrics],
@@ -61,8 +61,7 @@ def results(kept, found, folder):
         "seconds": [Cell(f"{one['seconds']['total']:,.1f}", one["seconds"]["total"]) for one in all_metrics],
     }  # fmt: skip
     if any(one["published"] for one in all_metrics):
-        columns["published"] = [f"{one['published']['metric']} {one['published']['value']:g}, "
-                                f"{one['published']['report']}" if one["published"] else "" for one in all_metrics]  # fmt: skip
+        columns["published"] = [_published(one["published"]) for one in all_metrics]
     other_data = len({one.study["data_sha256"] for one in kept.values()}) > 1
     return section(
         "results", "Results",
@@ -71,6 +70,14 @@ def results(kept, found, folder):
         Notice(f"{told} ({ends(between)})." if between else f"{told}."),
         table(columns, is_sortable=True), *take(found, "results"),
     )  # fmt: skip
+
+
+def _interval(metrics):
+    return ends(metrics["interval"]).partition(" % ")[2] if metrics.get("interval") else ""
+
+
+def _published(stated):
+    return f"{stated['metric']} {stated['value']:g}, {stated['report']}" if stated else ""
 
 
 def differences(kept):
@@ -116,7 +123,7 @@ def chance(records, kept):
         if _tested_alike(records[one].dataset, records[other].dataset):
             answers.append((one, other, _answers(records[one], records[other])))
     objective = next(iter(kept.values())).metrics["objective"]
-    is_classes = bool(next(iter(records.values())).dataset.classes)
+    what = "Right answers" if next(iter(records.values())).dataset.classes else "Squared errors"
     notes = []
     if not scores:
         notes.append(Notice("No two runs were validated on the same folds, so their scores cannot be paired."))
@@ -126,7 +133,7 @@ def chance(records, kept):
         "chance", "More than chance?",
         _tests(scores, f"{objective} of the winners, fold by fold. Folds share training items, so p is rather too "
                "small than too large.", "folds") if scores else None,
-        _tests(answers, f"{'Right answers' if is_classes else 'Squared errors'} on the same test items.", "test items") if answers else None,
+        _tests(answers, f"{what} on the same test items.", "test items") if answers else None,
         *notes,
         Notice("p is how likely a difference of this size is by chance alone; it is not corrected for the number of "
                "pairs."),

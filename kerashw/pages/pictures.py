@@ -1,4 +1,4 @@
-"""The figures of a folder as pictures of a page: embedded whole, small, with captions and links, each in its section."""
+"""The figures of a folder as pictures of a page: embedded, small, with captions and links, each in its section."""
 
 import base64
 import io

@@ -9,8 +9,6 @@ from kerashw.pages.words import in_words
 from kerashw.progress import duration
 from kerashw.verdict import ends, short
 
-BETTER = {"accuracy": max, "mse": min}  # of the metrics that have an interval and a baseline
-
 
 def verdict(kept):
     """The section that says who won, how well, how sure that is, and what to beware of."""
@@ -77,7 +75,7 @@ def beats_baseline(metrics):
     if not base:
         return True
     own = metrics["test"][base["metric"]]
-    return own != base["value"] and BETTER[base["metric"]](own, base["value"]) == own
+    return own > base["value"] if base["metric"] == "accuracy" else own < base["value"]
 
 
 def caveats(kept):
@@ -86,7 +84,7 @@ def caveats(kept):
     counts = metrics["trials"]
     items = study["declaration"]["samples"]
     if items:
-        yield f"Only {counted(items, 'training item')} of the data set were used (--samples)."
+        yield f"Made with a sample of {counted(items, 'training item')} (--samples), not with all there are."
     if metrics["published"] and study["preset"] == "quick":
         yield "Made with the preset quick, which may train for less time and try less than the published experiment."
     asked = next(iter(study["declaration"]["search"].values()))["trials"]
@@ -95,7 +93,7 @@ def caveats(kept):
     if counts["failed"]:
         yield f"{counted(counts['failed'], 'trial')} failed ({reasons(kept.trials)}); they can never win."
     if counts["pruned"]:
-        yield f"{counted(counts['pruned'], 'trial')} were given up before their end."
+        yield f"{counted(counts['pruned'], 'trial')} {'was' if counts['pruned'] == 1 else 'were'} given up early."
     for text in kept.events["refit"]:
         yield f"The final training began anew with other weights, as it had diverged: {text}."
     for name in dict.fromkeys(text.splitlines()[0] for text in kept.events["figure"]):
@@ -153,5 +151,5 @@ def _balance(classes, counts):
     for part, of_part in counts.items():
         total, most = sum(of_part), max(of_part)
         columns[f"{part} items"] = [Cell(f"{count:,}", count, share=count / most) for count in of_part]
-        columns[f"share of {part}"] = [Cell(f"{count / total:.1%}", count / total) for count in of_part]
+        columns[f"share of {part}"] = [Cell(f"{100 * count / total:.1f} %", count / total) for count in of_part]
     return table(columns, is_sortable=True)

@@ -32,13 +32,16 @@ def space(kept):
 def _budget(kept):
     study, metrics = kept.study["declaration"], kept.metrics
     refit = metrics["refit"]
-    parts = f"{study['folds']} folds" if study["folds"] else f"{study['validation']:.0%} of the training items held out"
+    held_out = f"{100 * study['validation']:.0f} % of the training items held out"
+    parts = f"{study['folds']} folds" if study["folds"] else held_out
+    is_hyperband = "hyperband" in study["search"]
+    unpruned = "by the rounds of Hyperband itself" if is_hyperband else "none: all were trained to their end"
     budget = {
         "search": _search(study["search"]),
         "scored by": f"{metrics['objective']} of the {study['score_epoch']} epoch, {parts}, "
                      f"{counted(study['executions'], 'training')} each",
         "trials": ", ".join(f"{count:,} {status}" for status, count in metrics["trials"].items()),
-        "pruning": metrics["pruning"] or "none: every trial was trained to its end",
+        "pruning": metrics["pruning"] or unpruned,
         "time": f"{duration(metrics['seconds']['search'])} of search"
                 + (f" within a budget of {duration(kept.study['time_budget'])}" if kept.study["time_budget"] else ""),
         "final training": f"{counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}, "
