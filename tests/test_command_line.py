@@ -95,7 +95,6 @@ WRONG = {
     # verbs
     "a verb of nobody": (["tunne"], ["no verb 'tunne'", "Did you mean 'tune'?", *VERBS]),
     "an option for a verb": (["--task", "mnist"], ["no verb '--task'"]),
-    "a verb that comes later": (["export", "mnist"], ["no verb 'export'"]),
     # tasks
     "no task": (["tune"], ["--task", "required", "--help"]),
     "a task of nobody": (["tune", "--task", "minst"], ["'minst'", "Did you mean 'mnist'?", "my_study.py"]),

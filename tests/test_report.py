@@ -205,7 +205,7 @@ def test_the_files_of_the_model_are_named_with_what_they_hash_to(there):
 def test_the_numerical_checks_are_told_with_their_largest_differences(there):
     metrics, text = Run(RUNS / "images").metrics(), page("images").text
     assert f"{metrics['gradient_check']['float64']['smallest_difference']:.2g} in float64" in text
-    assert "the answers of the SavedModel to 20 test items" in text
+    assert "SavedModel against Keras" in text and "the answers of the file to 20 test items" in text
 
 
 def test_every_figure_is_on_the_page_once_with_its_caption_and_links_that_lead_to_it(there):

@@ -1,18 +1,14 @@
 """The model a run has made, for its page: its layers, the numerical checks it passed, and its files for others."""
 
-import hashlib
-import os
-
 import numpy as np
 
 from kerashw import probes
 from kerashw.figures.style import counted, number
+from kerashw.formats import entries
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, section, table
 from kerashw.pages.pictures import take
 
-FORMATS = {  # beside the SavedModel, which is a folder
-    "model.keras": "Keras", "model.tflite": "LiteRT", "model.onnx": "ONNX",
-}  # fmt: skip
+FORMATS = {"savedmodel": "SavedModel", "keras": "Keras", "litert": "LiteRT", "onnx": "ONNX"}
 
 
 def architecture(kept, found):
@@ -39,11 +35,12 @@ def architecture(kept, found):
 
 def checks(kept, found):
     """The section on what was compared with what, and by how much the two differ."""
-    metrics = kept.metrics
-    made, gradients = metrics["export"], metrics["gradient_check"]
-    difference = "not at all" if not made["largest_difference"] else f"by at most {made['largest_difference']:.2g}"
-    facts = {"export against Keras": f"the answers of the SavedModel to {counted(made['items_compared'], 'test item')} "
-                                     f"differ {difference} from those of the Keras model"}  # fmt: skip
+    gradients = kept.metrics["gradient_check"]
+    facts = {
+        f"{FORMATS[name]} against Keras": f"the answers of the file to {counted(made['items_compared'], 'test item')} "
+        f"differ {_by(made['largest_difference'])} from those of the model that was trained"
+        for name, made in entries(kept.run).items()
+    }
     if gradients:
         best = "; ".join(f"{found['smallest_difference']:.2g} in {precision}, with steps of 1/{number(found['n'])}"
                          for precision, found in gradients.items() if isinstance(found, dict))  # fmt: skip
@@ -82,15 +79,18 @@ def export(kept):
 
 def _files(run):
     """Every file that holds the model, with what its content must hash to."""
-    files = [(path, "SavedModel") for path in sorted(run.saved_model.rglob("*")) if path.is_file()]
-    files += [(run.folder / name, kind) for name, kind in FORMATS.items() if (run.folder / name).exists()]
-    names = [os.path.relpath(path, run.folder).replace(os.sep, "/") for path, _ in files]
+    files = [(path, FORMATS[name], digest) for name, made in entries(run).items()
+             for path, digest in made["sha256"].items()]  # fmt: skip
     return table({
-        "file": [Cell(name, link=name) for name in names],
-        "format": [kind for _, kind in files],
-        "bytes": [path.stat().st_size for path, _ in files],
-        "SHA-256": [hashlib.sha256(path.read_bytes()).hexdigest() for path, _ in files],
+        "file": [Cell(path, link=path) for path, _, _ in files],
+        "format": [kind for _, kind, _ in files],
+        "bytes": [(run.folder / path).stat().st_size for path, _, _ in files],
+        "SHA-256": [digest for _, _, digest in files],
     })  # fmt: skip
+
+
+def _by(difference):
+    return f"by at most {difference:.2g}" if difference else "not at all"
 
 
 def _nothing(model):

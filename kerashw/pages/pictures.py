@@ -18,7 +18,7 @@ SECTIONS = {
     "architecture": ("layers", "receptive_fields"),
     "evaluation": ("fit", "residuals", "predictions", "confusion_", "class_", "calibration", "worst_", "arms_fit"),
     "inside": (
-        "weights", "filters", "pixel_weights", "feature_maps", "activation", "strongest_crops", "maximal_inputs",
+        "weights", "dense_weights", "filters", "pixel_weights", "feature_maps", "activation", "strongest_crops", "maximal_inputs",
         "attributions",
     ),
     "checks": ("gradient_check",),
