@@ -41,10 +41,12 @@ def main(argv):
 
 def records_of(runs, data_dir=None):
     """The Records of finished runs; data that several share are loaded once."""
+    from kerashw.formats import verify
     from kerashw.pictures import Record, dataset_of
 
     loaded = {}
     for one in runs:
+        verify(one, "keras")  # a figure that cannot be drawn again would be lost
         digest = one.study()["data_sha256"]
         if digest not in loaded:
             loaded[digest] = dataset_of(one, data_dir)

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerashw import report
 from kerashw.__main__ import main
 from kerashw.compare import names_of
 from kerashw.drawing import draw
+from kerashw.errors import WorkError
 from kerashw.figures import learning_curves
 from kerashw.pages import write_report
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, Page, section, table
@@ -391,3 +393,13 @@ def test_what_cannot_be_reported_is_refused_in_a_line_without_a_trace(case, ther
 
 def test_runs_of_one_name_are_told_apart_by_the_folders_above_them():
     assert names_of([Run("a/b/run"), Run("c/b/run")]) == ["a/b/run", "c/b/run"]
+
+
+def test_a_run_whose_model_has_changed_keeps_its_figures_and_is_refused(there, tmp_path):
+    shutil.copytree(RUNS / "points", tmp_path / "points")
+    run = Run(tmp_path / "points")
+    run.keras_file.write_bytes(run.keras_file.read_bytes()[:-1])
+    before = sorted(run.figures.iterdir())
+    with pytest.raises(WorkError, match=r"model\.keras: has changed"):
+        report.main([str(run.folder), "-q"])
+    assert sorted(run.figures.iterdir()) == before
