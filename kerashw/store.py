@@ -150,6 +150,10 @@ class Store:
         """A line for whoever asks later what happened when."""
         self._ask("INSERT INTO events VALUES (?, ?, ?)", (time.time(), kind, text))
 
+    def forget_events(self, kind):
+        """Events of one kind count no longer: what they tell of is done anew."""
+        self._ask("DELETE FROM events WHERE kind=?", (kind,))
+
     def drop_trial(self, number):
         """The trial never was; for one that the end of the time budget cut short."""
         with self._transaction() as database:

@@ -246,6 +246,9 @@ def test_a_figure_that_fails_is_told_and_recorded_and_loses_nothing_else(points,
     assert f"{run.folder}: figure residuals failed: ValueError: no such numbers\n" in told.err
     assert [text.splitlines()[0] for text in events(run)] == ["weights", "residuals"]
     assert "Traceback" in events(run)[0]
+    monkeypatch.setattr(pictures, "FIGURES", plain)
+    draw_figures(record, say=quiet)
+    assert events(run) == []  # nothing is missing any more
 
 
 def test_the_attributions_of_coloured_images_have_one_value_for_each_pixel(tmp_path):

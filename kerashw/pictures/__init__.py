@@ -97,27 +97,30 @@ def draw_figures(record, *, name=None, say=print):
 
     A figure that fails is told on stderr and recorded as an event of the run, and the others are drawn.
     """
-    return _drawn(FIGURES, record, record.run, [record], name, say)
+    with contextlib.closing(record.run.store()) as store:
+        store.forget_events("figure")  # what failed before is drawn again
+        return _drawn(FIGURES, record, record.run, record.warning, name, say, lambda text: store.add_event("figure", text))
 
 
 def draw_comparison(run, arms, *, name=None, say=print):
     """The paths of the figures that compare {arm: Record}, drawn into the folder of the run above them."""
-    return _drawn(COMPARISONS, arms, run, list(arms.values()), name, say)
+    warning = next(iter(arms.values())).warning
+    return _drawn(COMPARISONS, arms, run, warning, name, say, lambda text: None)
 
 
-def _drawn(pictures, subject, run, records, name, say):
-    title, plan = name or run.folder, []
+def _drawn(pictures, subject, run, footer, title, say, keep):
+    plan = []
     for name, picture in pictures.items():
-        with _failing(run, records, name):
+        with _failing(run, name, keep):
             plan += [(f"{name}_{part}".replace("/", ".") if part else name, picture, part)
                      for part in _parts(picture.when(subject))]  # fmt: skip
-    say(f"{title}: drawing {len(plan)} figures")
+    say(f"{title or run.folder}: drawing {len(plan)} figures")
     paths = []
     for name, picture, part in plan:
         interrupts.check()
-        with _failing(run, records, name):
+        with _failing(run, name, keep):
             numbers = picture.numbers(subject, part) if part else picture.numbers(subject)
-            paths.append(draw(run.figures, name, picture.figure, footer=records[0].warning, **numbers))
+            paths.append(draw(run.figures, name, picture.figure, footer=footer, **numbers))
     return paths
 
 
@@ -127,7 +130,7 @@ def _parts(when):
 
 
 @contextlib.contextmanager
-def _failing(run, records, name):
+def _failing(run, name, keep):
     """An error in the body loses that figure, also one drawn earlier, and nothing else: not a finished model."""
     try:
         yield
@@ -136,5 +139,4 @@ def _failing(run, records, name):
             (run.figures / f"{name}{suffix}").unlink(missing_ok=True)
         told = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no message')}"
         print(f"{run.folder}: figure {name} failed: {told}", file=sys.stderr)
-        with contextlib.closing(records[-1].run.store()) as store:
-            store.add_event("figure", f"{name}\n{''.join(traceback.format_exception(error))}")
+        keep(f"{name}\n{''.join(traceback.format_exception(error))}")
