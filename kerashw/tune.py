@@ -194,7 +194,8 @@ def report_on(resolved, options):
 def compare_arms(all_resolved, dataset, options, anew):
     """The page and the figures that set the arms of a study beside each other, where they are not there yet."""
     above = parent_of(all_resolved[0])
-    if above is None or (above.report_file.exists() and not anew):
+    is_there = above is not None and above.report_file.exists() and (options.no_figures or above.figures.is_dir())
+    if above is None or (is_there and not anew):
         return
     start_tensorflow(options, all_resolved[0])
     from kerashw.pages import write_comparison

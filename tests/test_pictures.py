@@ -297,7 +297,7 @@ def test_the_command_draws_compares_the_arms_and_says_where(typed, capsys):
     assert main(arguments) == 0  # both arms are finished: they are read, and compared anew
     told = capsys.readouterr()
     assert "drawing" in told.err and f"figures     {above / 'line' / 'figures'}" in told.out
-    assert f"regression_linear: figures that compare the arms in {above / 'figures'}" in told.out
+    assert f"regression_linear: the arms are compared in {above / 'report.html'}" in told.out
     assert drawn(above / "figures") == before
     assert main(arguments) == 0
     assert "drawing" not in capsys.readouterr().err  # all is there
