@@ -11,6 +11,8 @@ from kerashw.errors import UsageError
 from kerashw.provenance import dataset_of
 from kerashw.results import Results
 from kerashw.run import Run
+from kerashw.seeds import derive
+from kerashw.verdict import interval, with_interval
 
 
 def main(argv):
@@ -30,15 +32,17 @@ def main(argv):
     model = Results(finished.folder).model
     check_shapes(model, dataset, finished)
     x, y = (dataset.x_test, dataset.y_test) if options.part == "test" else (dataset.x_train, dataset.y_train)
-    metrics = evaluation.metrics(
-        evaluation.predict(model, x), y, is_classification=dataset.task == "classification"
-    )
+    asked = dict(outputs=evaluation.predict(model, x), y=y, is_classification=dataset.task == "classification")
+    metrics, between = evaluation.metrics(**asked), None
+    if options.part == "test":  # of items it has learnt from, a model tells nothing about others
+        between = interval(**asked, seed=derive(finished.study()["seed"], "interval"))
     result = {"run": str(finished.folder), "part": options.part, "items": len(x), "data": dataset.source,
-              "stand_in": dataset.stand_in, **metrics}  # fmt: skip
+              "stand_in": dataset.stand_in, **metrics, "interval": between}  # fmt: skip
     if options.json:
         print(json.dumps(result, indent=2, allow_nan=False))
         return
-    shown = ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
+    told = with_interval({"test": metrics, "interval": between})
+    shown = ", ".join(f"{name} {value}" for name, value in told.items())
     print(f"{finished.folder}: {shown} on {len(x):,} {options.part} items of {dataset.source}")
 
 

@@ -65,6 +65,7 @@ def test_the_runs_own_test_items_give_what_the_run_has_recorded(sides, capsys):
     code, found, _ = evaluated(capsys, sides.folder)
     assert code == 0 and found["items"] == 30 and found["part"] == "test"
     assert found["accuracy"] == sides.metrics()["test"]["accuracy"]
+    assert found["interval"] == sides.metrics()["interval"]
     assert found["cross_entropy"] == pytest.approx(sides.metrics()["test"]["cross_entropy"])
 
 
