@@ -1,7 +1,8 @@
 """`python -m benchmarks`: what kerashw needs, what its peers need for the same, in one run on one machine.
 
     python -m pip install -r requirements.txt -r benchmarks/requirements.txt
-    python -m benchmarks                                  # made to take about ten minutes on two cores
+    python -m benchmarks                                  # times, in less than ten minutes on two idle cores
+    python -m benchmarks --only best-after pruning        # how good what is found is, over several seeds
     python -m benchmarks --full --json measured.json      # published budgets, more seeds: some hours
     python -m benchmarks --only start growth              # some of them
     python -m benchmarks --list

@@ -26,6 +26,7 @@ BENCHMARKS = {
     "best-after": ("best_after:measure", "the best of n Bayesian trials against the same two"),
     "pruning": ("pruning:measure", "a search with and without stopping losers early"),
 }
+QUALITY = ("best-after", "pruning")  # minutes each, and no times: asked for by name or by --full
 FOLDERS = {"--data-dir": "DIR", "--json": "FILE"}
 
 
@@ -38,7 +39,8 @@ def parser():
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="published budgets and more seeds")
     size.add_argument("--smoke", action="store_true", help="as little as possible, to see that all of it runs")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="some of those that --list shows")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="some of those that --list shows "
+                        f"(default: all, but {' and '.join(QUALITY)} only with --full)")
     parser.add_argument("--json", metavar="FILE", help="write the rows with machine, versions and date there")
     parser.add_argument("--data-dir", metavar="DIR", default=os.environ.get("KERASHW_DATA_DIR") or None,
                         help="folder with mnist, fashion-mnist and regression (default: KERASHW_DATA_DIR)")  # fmt: skip
@@ -82,7 +84,7 @@ def main(argv=None):
         "rows": [],
     }  # fmt: skip
     began = time.monotonic()
-    for name in options.only or BENCHMARKS:
+    for name in options.only or [name for name in BENCHMARKS if asked.size != "quick" or name not in QUALITY]:
         for row in rows_of(name, asked):
             measured["rows"].append(row.plain())
             print(line(row.plain()), file=sys.stderr, flush=True)
