@@ -17,6 +17,7 @@ Each benchmark is one module with a `measure` that gives rows (`rows.py`) one af
     searches       whole searches: KerasTuner + `fit`, a PyTorch loop, skorch's grid search
     member_epoch   nets trained together against the arithmetic floor (`floor.py`)
     images         images per second of convolutional nets against Keras's `fit`
+    exports        what the callbacks that draw pictures add to a training
     start          from the command to the first finished trial
     growth         time and memory against the number of trials
     suggestion     the time of a Bayesian suggestion against KerasTuner's oracle and Optuna

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "regression-leaky": ("searches:regression_leaky", "two grids with 4 folds against skorch's grid search"),
     "member-epoch": ("member_epoch:measure", "1, 8 and 64 nets at once against the arithmetic floor"),
     "images": ("images:measure", "convolutional nets against Keras's fit"),
+    "exports": ("exports:measure", "what the callbacks that draw pictures add to a training"),
     "start": ("start:measure", "from the command to the first finished trial"),
     "growth": ("growth:measure", "time and memory against the number of trials"),
     "suggestion": ("suggestion:measure", "one Bayesian suggestion against KerasTuner's oracle and Optuna"),
