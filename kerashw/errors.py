@@ -11,6 +11,10 @@ class WorkError(KerashwError):
     """Something failed while working: a disk, a model, a download."""
 
 
+class Damaged(WorkError):
+    """A file of a run does not hold what was written to it."""
+
+
 class UsageError(KerashwError):
     """What was asked for cannot be done as asked: a name, a value, a file, a folder."""
 

@@ -3,7 +3,9 @@
 import contextlib
 import csv
 import fcntl
+import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -11,8 +13,11 @@ import socket
 import zipfile
 from pathlib import Path
 
-from kerashw.errors import UsageError, WorkError
+from kerashw.errors import Damaged, UsageError, WorkError
 from kerashw.store import Store
+
+SEAL = "sha256_of_the_rest"  # in a JSON file
+MEND = "repeat the tune command, which puts it right where that can be done, or start anew with --overwrite"
 
 
 class Run:
@@ -26,6 +31,7 @@ class Run:
         self.folder = Path(folder)
         self.study_file = self.folder / "study.json"
         self.store_file = self.folder / "trials.db"
+        self.store_copy = self.folder / "trials.db.copy"
         self.trials_file = self.folder / "trials.csv"
         self.history_file = self.folder / "history.csv"
         self.metrics_file = self.folder / "metrics.json"
@@ -96,15 +102,18 @@ class Run:
             yield self
 
     def begin(self, declaration):
-        """The study.json that makes the folder a run."""
+        """The study.json that makes the folder a run, and the state of its search, which keeps a copy of it."""
         write_json(self.study_file, declaration)
+        with contextlib.closing(self.store()) as store:
+            store.add_event("study", json.dumps(declaration, allow_nan=False))
+            store.copy_to(self.store_copy)
 
     def clear(self):
         """Nothing of the run is left; files that are not a run's stay."""
         for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.figures):
             shutil.rmtree(path, ignore_errors=True)
         # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
-        for name in ("trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",
+        for name in ("trials.db.copy", "trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",
                      "curves.json", "exports.json", "model.keras", "model.tflite", "model.onnx", "report.html",
                      "study.json"):  # fmt: skip
             (self.folder / name).unlink(missing_ok=True)
@@ -184,17 +193,38 @@ def write_whole(path, content):
         ) from None
 
 
+def keep_aside(path):
+    """Where a damaged file lies now, the first free PATH.damaged-N; what SQLite has beside it goes along."""
+    numbers = itertools.count(1)
+    place = next(place for number in numbers if not (place := path.with_name(f"{path.name}.damaged-{number}")).exists())
+    for ending in ("", "-wal", "-shm"):
+        beside = path.with_name(path.name + ending)
+        if beside.exists():
+            os.replace(beside, place.with_name(place.name + ending))
+    return place
+
+
 def write_json(path, value):
-    """Strict JSON: a NaN or an infinity is a fault of the caller."""
-    write_whole(path, (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    """Strict JSON with its own checksum: a NaN or an infinity is a fault of the caller."""
+    sealed = {**value, SEAL: digest_of(json.loads(json.dumps(value, allow_nan=False)))}
+    write_whole(path, (json.dumps(sealed, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
 
 
 def read_json(path):
-    """The content of a JSON file; a WorkError names a file that is damaged."""
+    """The content of a JSON file; Damaged names one that is not as it was written."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WorkError(f"{path}: cannot be read ({error}); restore it, or start anew with --overwrite.") from None
+        raise Damaged(f"{path}: cannot be read ({error}); {MEND}.") from None
+    digest = value.pop(SEAL, None) if isinstance(value, dict) else None
+    if digest is not None and digest != digest_of(value):
+        raise Damaged(f"{path}: has changed since it was written; {MEND}.")
+    return value
+
+
+def digest_of(value):
+    """The SHA-256 of a JSON value, whatever the white space in its file."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def write_csv(path, rows):

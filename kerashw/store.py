@@ -1,53 +1,22 @@
 """The state of a search in SQLite: the only thing a continued run reads, written one transaction at a time."""
 
 import contextlib
+import functools
 import json
+import os
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerashw.errors import WorkError
+from kerashw.errors import Damaged, WorkError
+from kerashw.schema import COLUMNS, LATER, SCHEMA, checksum, is_wrong, sum_of
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS trials (
-    number     INTEGER PRIMARY KEY,          -- from 0, in the order of the proposals
-    proposed   TEXT NOT NULL,                -- JSON: the tuner's own values
-    status     TEXT NOT NULL DEFAULT 'running',  -- running, completed, failed, pruned
-    reason     TEXT,                         -- of a failure: one word, such as diverged; of pruning: the rule
-    message    TEXT,                         -- of a failure: its text; of pruning: by how much
-    score      REAL,
-    deviation  REAL,                         -- standard deviation over folds and executions
-    parameters INTEGER,
-    seconds    REAL,
-    began      REAL,                         -- seconds since 1970, of its last beginning
-    ended      REAL
-);
-CREATE TABLE IF NOT EXISTS executions (
-    trial      INTEGER NOT NULL REFERENCES trials(number),
-    fold       INTEGER NOT NULL,
-    execution  INTEGER NOT NULL,
-    seed       INTEGER NOT NULL,
-    score      REAL NOT NULL,
-    best_epoch INTEGER NOT NULL,             -- from 1
-    seconds    REAL NOT NULL,
-    metrics    TEXT NOT NULL,                -- JSON: metrics at the epoch that counts
-    PRIMARY KEY (trial, fold, execution)
-);
-CREATE TABLE IF NOT EXISTS epochs (
-    trial      INTEGER NOT NULL,
-    fold       INTEGER NOT NULL,
-    execution  INTEGER NOT NULL,
-    epoch      INTEGER NOT NULL,             -- from 1
-    metrics    TEXT NOT NULL,                -- JSON
-    PRIMARY KEY (trial, fold, execution, epoch)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-    at   REAL NOT NULL,                      -- seconds since 1970
-    kind TEXT NOT NULL,
-    text TEXT NOT NULL
-);
-"""
+COPY_EVERY = 30.0  # seconds between two copies of the state while a search goes on, at least
+COPY_SHARE = 0.02  # of the time may go into them
+PASSING = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN",
+           "SQLITE_PERM")  # faults of the disk, not of the file
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # the latter for text, and for messages that quote it
 
 
 @dataclass(frozen=True)
@@ -79,6 +48,7 @@ class Trial:
     executions: tuple
     began: float | None = None
     ended: float | None = None
+    attempts: int | None = None
 
     def mean_metrics(self):
         """The metrics that every execution has, at the epochs that count, averaged over folds and executions."""
@@ -99,14 +69,15 @@ class Store:
     def __init__(self, path):
         self.path = path
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = _connected(path)
             # With a write-ahead log a killed process loses nothing that was committed, without a sync per trial.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(SCHEMA)
-            self._add_times()
-        except sqlite3.Error as error:
+            self._add_later_columns()
+        except UNREADABLE as error:
             raise _cannot_be_opened(path, error) from None
+        self._copied, self._copying = time.monotonic(), 0.0  # when the last copy was made, and how long that took
 
     def close(self):
         """All is in the one file afterwards."""
@@ -114,41 +85,55 @@ class Store:
 
     def begin_trial(self, number, proposed):
         """The trial is running; one that a killed process left running begins again and keeps its executions."""
-        self._ask(
-            "INSERT INTO trials (number, proposed, began) VALUES (?, ?, ?)"
-            " ON CONFLICT (number) DO UPDATE SET began=excluded.began",
-            (number, _json(proposed), time.time()),
-        )
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO trials (number, proposed, began) VALUES (?, ?, ?)"
+                " ON CONFLICT (number) DO UPDATE SET began=excluded.began",
+                (number, _json(proposed), time.time()),
+            )
+            self._seal("trials", number=number)
+
+    def add_attempt(self, number):
+        """One more process has begun to train the trial by itself, and may die of it."""
+        with self._transaction() as database:
+            database.execute("UPDATE trials SET attempts=coalesce(attempts, 0)+1 WHERE number=?", (number,))
+            self._seal("trials", number=number)
 
     def add_executions(self, results):
         """Finished trainings with their metrics per epoch, (trial, Execution, history) each, in one transaction."""
         with self._transaction() as database:
             for trial, done, history in results:
-                key = (trial, done.fold, done.execution)
+                key = dict(trial=trial, fold=done.fold, execution=done.execution)
                 names = [name for name in history if name != "epoch"]
                 database.execute(
-                    "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*key, done.seed, done.score, done.best_epoch, done.seconds, _json(done.metrics)),
+                    "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                    (*key.values(), done.seed, done.score, done.best_epoch, done.seconds, _json(done.metrics)),
                 )
                 database.executemany(
-                    "INSERT INTO epochs VALUES (?, ?, ?, ?, ?)",
-                    [(*key, epoch, _json({name: history[name][place] for name in names}))
+                    "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, NULL)",
+                    [(*key.values(), epoch, _json({name: history[name][place] for name in names}))
                      for place, epoch in enumerate(history["epoch"])],
                 )  # fmt: skip
+                self._seal("executions", **key)
+                self._seal("epochs", **key)
 
     def end_trial(
         self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None
     ):
         """The trial is over, once and for all."""
-        self._ask(
-            "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?, ended=?"
-            " WHERE number=?",
-            (status, score, deviation, reason, message, parameters, seconds, time.time(), number),
-        )
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?, ended=?"
+                " WHERE number=?",
+                (status, score, deviation, reason, message, parameters, seconds, time.time(), number),
+            )
+            self._seal("trials", number=number)
 
     def add_event(self, kind, text):
         """A line for whoever asks later what happened when."""
-        self._ask("INSERT INTO events VALUES (?, ?, ?)", (time.time(), kind, text))
+        with self._transaction() as database:
+            place = database.execute("INSERT INTO events VALUES (?, ?, ?, NULL)", (time.time(), kind, text)).lastrowid
+            self._seal("events", rowid=place)
 
     def forget_events(self, kind):
         """Events of one kind count no longer: what they tell of is done anew."""
@@ -167,36 +152,83 @@ class Store:
 
     def trial(self, number):
         """One trial with its executions."""
-        (row,) = self._ask("SELECT * FROM trials WHERE number=?", (number,))
+        (row,) = self._rows("trials", number=number)
         return Trial(row[0], json.loads(row[1]), *row[2:9], tuple(self.executions(number)), *row[9:])
 
     def executions(self, number):
         """The finished trainings of one trial, by fold and execution."""
-        rows = self._ask("SELECT * FROM executions WHERE trial=? ORDER BY fold, execution", (number,))
+        rows = self._rows("executions", "ORDER BY fold, execution", trial=number)
         return [Execution(*row[1:7], json.loads(row[7])) for row in rows]
 
     def history(self, trial, fold=0, execution=0):
         """The metrics of one training per epoch: {"epoch": [1, 2, ...], "loss": [...], ...}."""
-        rows = self._ask(
-            "SELECT epoch, metrics FROM epochs WHERE trial=? AND fold=? AND execution=? ORDER BY epoch",
-            (trial, fold, execution),
-        )
-        history = {"epoch": [epoch for epoch, _ in rows]}
-        for _, metrics in rows:
+        rows = self._rows("epochs", "ORDER BY epoch", trial=trial, fold=fold, execution=execution)
+        history = {"epoch": [epoch for *_, epoch, _ in rows]}
+        for *_, metrics in rows:
             for name, value in json.loads(metrics).items():
                 history.setdefault(name, []).append(value)
         return history
 
     def events(self, kind):
         """The texts of the events of one kind, in their order."""
-        return [text for (text,) in self._ask("SELECT text FROM events WHERE kind=? ORDER BY rowid", (kind,))]
+        return [text for *_, text in self._rows("events", "ORDER BY rowid", kind=kind)]
 
-    def _add_times(self):
-        """A file that was made before trials had times gets the columns for them."""
-        known = [name for _, name, *_ in self._database.execute("PRAGMA table_info(trials)")]
-        for name in ("began", "ended"):
-            if name not in known:
-                self._database.execute(f"ALTER TABLE trials ADD COLUMN {name} REAL")
+    def check(self):
+        """Nothing, where every page and every row is as it was written; else Damaged."""
+        answers = [answer for (answer,) in self._ask("PRAGMA integrity_check(1)")]
+        if answers != ["ok"]:
+            raise _damaged(self.path, " ".join(answers[0].split()))
+        for table in COLUMNS if "checksum" in self._known["trials"] else ():
+            ((wrong,),) = self._ask(f"SELECT count(*) FROM {table} WHERE {is_wrong(table)}")
+            if wrong:
+                raise _damaged(self.path, f"{wrong} row(s) of {table} have changed since they were written")
+
+    def copy_to(self, path):
+        """A copy of the whole state in another file; only one that is found sound takes the place of an older one."""
+        began, beside = time.monotonic(), path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with self._faults(), contextlib.closing(_connected(beside)) as copy:
+                self._database.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # all of it in the one file
+            with contextlib.closing(read_only(beside)) as copy:
+                copy.check()
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        self._copied, self._copying = time.monotonic(), time.monotonic() - began
+
+    def copy_when_due(self, path):
+        """Such a copy, where the last one is old."""
+        if time.monotonic() - self._copied > max(COPY_EVERY, self._copying / COPY_SHARE):
+            self.copy_to(path)
+
+    def _add_later_columns(self):
+        """A file of an earlier version gets the columns it lacks."""
+        for table, later in LATER.items():
+            known = [name for _, name, *_ in self._database.execute(f"PRAGMA table_info({table})")]
+            for name, kind in {**later, "checksum": "INTEGER"}.items():
+                if name not in known:
+                    self._database.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+    def _seal(self, table, **key):
+        """Rows that were just written get their checksum, of the values as SQLite keeps them."""
+        self._database.execute(f"UPDATE {table} SET checksum={sum_of(table)} WHERE {_where(key)}", (*key.values(),))
+
+    def _rows(self, table, order="", **key):
+        """The rows with those values, without their checksums; Damaged where one does not fit its own."""
+        known, later = self._known[table], LATER[table]
+        columns = ", ".join(name if name in known or name not in later else "NULL" for name in COLUMNS[table])
+        test = is_wrong(table) if "checksum" in known else "0"
+        rows = self._ask(f"SELECT {columns}, {test} FROM {table} WHERE {_where(key)} {order}", (*key.values(),))
+        if any(row[-1] for row in rows):
+            raise _damaged(self.path, f"a row of {table} has changed since it was written")
+        return [row[:-1] for row in rows]
+
+    @functools.cached_property
+    def _known(self):
+        """{table: names of its columns}; a file of an earlier version, opened to be read only, lacks some."""
+        told = {table: self._ask(f"PRAGMA table_info({table})") for table in COLUMNS}
+        return {table: [name.lower() for _, name, *_ in rows] for table, rows in told.items()}
 
     def _ask(self, statement, values=()):
         with self._faults():
@@ -221,29 +253,54 @@ class Store:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
+            if not _is_passing(error):
+                raise _damaged(self.path, error) from None
             raise WorkError(
                 f"{self.path}: the state of the search cannot be read or written ({error}); make room or mend it, "
                 "then repeat the command."
             ) from None
 
 
-def read_only(path):
-    """A Store that cannot write, for looking at a run while it goes on."""
+def read_only(path, mode="ro"):
+    """A Store that cannot write, for looking at a run while it goes on; in mode rw it leaves nothing beside the file."""
     store = Store.__new__(Store)
     store.path = path
     try:
-        store._database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.Error as error:
+        store._database = _connected(f"{Path(path).resolve().as_uri()}?mode={mode}", uri=True)
+    except UNREADABLE as error:
         raise _cannot_be_opened(path, error) from None
     return store
 
 
+def _connected(path, **options):
+    database = sqlite3.connect(path, isolation_level=None, **options)
+    database.create_function("checksum", -1, checksum, deterministic=True)
+    return database
+
+
+def _is_passing(error):
+    """Whether the fault lies with the disk or another process, so that the file itself may be whole."""
+    return getattr(error, "sqlite_errorname", "").startswith(PASSING)
+
+
 def _cannot_be_opened(path, error):
+    if not _is_passing(error):
+        return _damaged(path, error)
     return WorkError(
-        f"{path}: the state of the search cannot be opened ({error}); move the file away to start anew, "
-        "or choose another --name."
+        f"{path}: the state of the search cannot be opened ({error}); make room or mend it, then repeat the command."
     )
+
+
+def _damaged(path, reason):
+    return Damaged(
+        f"{path}: the state of the search cannot be read, it is damaged ({reason}); repeat the tune command, which goes "
+        "on from its copy, or start anew with --overwrite."
+    )
+
+
+def _where(key):
+    return " AND ".join(f"{name}=?" for name in key)
 
 
 def _json(value):

@@ -1,5 +1,6 @@
 """`python -m kerashw.tune --task NAME`: search, refit the winner, test it, draw its figures and export it."""
 
+import contextlib
 import json
 import math
 import shlex
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from kerashw import interrupts
 from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
-from kerashw.errors import UsageError
+from kerashw.errors import Damaged, UsageError
 from kerashw.progress import duration
+from kerashw.recovery import has_lost_its_study, is_whole, put_aside, recover
 from kerashw.request import check_own, check_same, declaration, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
@@ -68,16 +70,57 @@ def main(argv):
     for resolved in all_resolved:
         check_writable(resolved.run.folder)
         check_own(resolved.run)
-        if not options.overwrite:
-            check_same(resolved, declaration(resolved, options))
+        with contextlib.suppress(Damaged):  # what is damaged is put right below
+            check_kept(resolved, options, declaration(resolved, options))
+    if options.dry_run:
+        return dry_run(all_resolved, load_and_check(all_resolved, options), options)
+    with contextlib.ExitStack() as locks:
+        # Early, so that a second process is told at once; a folder that is not there yet comes last.
+        for resolved in all_resolved:
+            if resolved.run.folder.exists():
+                hold(resolved, options, locks)
+        dataset = load_and_check(all_resolved, options)
+        check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
+        for resolved in all_resolved:
+            if not resolved.run.folder.exists():
+                hold(resolved, options, locks)
+                check_kept(resolved, options, {"data_sha256": dataset.digest})
+        return make(all_resolved, dataset, options, argv, began)
+
+
+def hold(resolved, options, locks):
+    """The run is ours while the locks last, and what is damaged in it is put right."""
+    if resolved.run.is_finished and not options.overwrite and is_whole(resolved.run):
+        return
+    locks.enter_context(resolved.run.locked())
+    check_own(resolved.run)
+    if not options.overwrite and (resolved.run.exists or has_lost_its_study(resolved.run)):
+        recover(resolved.run, say)
+    check_kept(resolved, options, declaration(resolved, options))
+
+
+def check_kept(resolved, options, wanted):
+    """Nothing, where what lies in the run's folder is the same run, or may be overwritten."""
+    if not options.overwrite:
+        check_same(resolved, wanted)
+
+
+def say(text):
+    """A line on stderr that a person has to see, however quiet."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_and_check(all_resolved, options):
+    """The data set of all runs, which goes together with each."""
     dataset = load_data(all_resolved[0].study, options)
     for resolved in all_resolved:
         check_task(resolved, dataset)
-        if not options.overwrite:
-            check_same(resolved, {"data_sha256": dataset.digest})
-    if options.dry_run:
-        return dry_run(all_resolved, dataset, options)
-    check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
+        check_kept(resolved, options, {"data_sha256": dataset.digest})
+    return dataset
+
+
+def make(all_resolved, dataset, options, argv, began):
+    """The runs, made one after the other and printed; the exit code where they were interrupted."""
     any_fresh = options.overwrite or not all(one.run.is_finished for one in all_resolved)
     if any_fresh and (above := parent_of(all_resolved[0])):
         above.report_file.unlink(missing_ok=True)  # it tells of runs that will be others; written again at the end
@@ -150,37 +193,36 @@ def run_one(resolved, dataset, options, argv, arms, end):
     killed before, the same command writes it.
     """
     one = resolved.run
-    if one.is_finished and not options.overwrite:
-        print(f"{one.folder}: finished before; --overwrite begins anew.", file=sys.stderr)
+    if one.is_finished and not options.overwrite and not put_aside(one, say):
+        say(f"{one.folder}: finished before; --overwrite begins anew.")
         if not one.report_file.exists():
             report_on(resolved, options)
         return one.metrics()
     from kerashw.provenance import of_data, origin
 
     total = end - time.monotonic()
-    with one.locked():
-        if options.overwrite and one.exists:
-            one.clear()
-        if not one.exists:
-            one.begin({
-                **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
-                "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
-                "command": ["python", "-m", "kerashw.tune", *argv], "arms": arms, **origin(),
-            })  # fmt: skip
-        start_tensorflow(options, resolved)
-        from kerashw.progress import Progress
-        from tuning.pipeline import execute, make_setup
-        from tuning.search import Budget
+    if options.overwrite and one.exists:
+        one.clear()
+    if not one.exists:
+        one.begin({
+            **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
+            "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
+            "command": ["python", "-m", "kerashw.tune", *argv], "arms": arms, **origin(),
+        })  # fmt: skip
+    start_tensorflow(options, resolved)
+    from kerashw.progress import Progress
+    from tuning.pipeline import execute, make_setup
+    from tuning.search import Budget
 
-        progress = Progress(title(resolved), quiet=options.quiet, end=end)
-        setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
-        about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
-                 "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
-        metrics = execute(
-            setup, dataset, about=about, budget=Budget(end=end, total=total), figures=not options.no_figures
-        )
-        report_on(resolved, options)
-        return metrics
+    progress = Progress(title(resolved), quiet=options.quiet, end=end)
+    setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
+    about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
+             "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
+    metrics = execute(
+        setup, dataset, about=about, budget=Budget(end=end, total=total), figures=not options.no_figures
+    )
+    report_on(resolved, options)
+    return metrics
 
 
 def report_on(resolved, options):

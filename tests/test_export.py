@@ -267,7 +267,7 @@ CHANGED = {
     "onnx": "model.onnx",
 }  # fmt: skip
 CURE = {name: f"kerashw.export .*run --format {name}` writes it anew" for name in FORMATS} | {
-    "keras": "repeat the tune command with --overwrite"
+    "keras": "repeat the tune command, which trains it anew"
 }
 
 

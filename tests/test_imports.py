@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parent.parent
 # A package that is listed without its modules stands for all of them.
 ROOMS = (
     ("kerashw", "tuning"),
-    ("kerashw.errors", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
+    ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
      "kerashw.silence"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space"),
     ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources", "kerashw.verdict", "kerashw.paired"),
@@ -46,7 +46,7 @@ ROOMS = (
     ("kerashw.formats.saved_model", "kerashw.formats.litert", "kerashw.formats.onnx"),
     ("kerashw.formats.writing",),
     ("kerashw.formats",),
-    ("kerashw.training", "kerashw.provenance"),
+    ("kerashw.training", "kerashw.provenance", "kerashw.recovery"),
     ("kerashw.group",),
     ("kerashw.population",),
     ("kerashw.pictures.record",),

@@ -207,4 +207,4 @@ def test_a_run_s_json_files_can_be_read_by_others(tmp_path):
     run = Run(tmp_path)
     run.begin({"classes": ["shirt", "naïve"]})
     text = run.study_file.read_text(encoding="utf-8")
-    assert json.loads(text) == {"classes": ["shirt", "naïve"]} and text.endswith("\n")
+    assert json.loads(text)["classes"] == ["shirt", "naïve"] and text.endswith("\n")

@@ -53,12 +53,14 @@ def test_a_trial_knows_when_it_last_began_and_when_it_ended(tmp_path):
     assert again.ended is None
 
 
-def test_a_file_made_before_trials_had_times_is_read_and_written_on(tmp_path):
+def test_a_file_made_before_trials_had_times_and_checksums_is_read_and_written_on(tmp_path):
     path = tmp_path / "trials.db"
     filled(path).close()
     database = sqlite3.connect(path)
-    for name in ("began", "ended"):
+    for name in ("began", "ended", "attempts"):
         database.execute(f"ALTER TABLE trials DROP COLUMN {name}")
+    for table in ("trials", "executions", "epochs", "events"):
+        database.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
     database.close()
     reader = read_only(path)
     assert [(trial.score, trial.executions[:1], trial.began) for trial in reader.trials()] == [
@@ -208,7 +210,7 @@ def test_a_reader_sees_a_search_that_goes_on_and_cannot_write(tmp_path):
 def test_a_file_that_is_no_database_is_named(tmp_path):
     path = tmp_path / "trials.db"
     path.write_bytes(b"these are not the trials you are looking for" * 100)
-    with pytest.raises(WorkError, match=r"trials\.db: the state of the search cannot be opened .*--name"):
+    with pytest.raises(WorkError, match=r"trials\.db: .* damaged \(file is not a database\).*--overwrite"):
         Store(path)
     with pytest.raises(WorkError, match=r"absent\.db: the state of the search cannot be opened"):
         read_only(tmp_path / "absent.db")

@@ -53,6 +53,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     finally:
         write_trials(setup, store)
         progress.close()
+    store.copy_to(run.store_copy)
     trials = store.trials()
     tensorboard.write_trials(
         run.tensorboard, run.folder.name, study, trials, lambda trial: searched_values(setup, trial), setup.objective

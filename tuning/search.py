@@ -108,6 +108,7 @@ def search(setup, store, oracle, budget=Budget()):
                     continue
                 number = attempt.proposal.number
                 store.end_trial(number, **attempt.ended())
+                store.copy_when_due(setup.run.store_copy)
                 trial = ended[number] = store.trial(number)
                 best = better(setup.objective, best, trial)
                 setup.progress.trial_ended(trial, best)

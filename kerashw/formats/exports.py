@@ -2,7 +2,7 @@
 
 import hashlib
 
-from kerashw.errors import WorkError
+from kerashw.errors import Damaged, WorkError
 from kerashw.run import read_json, write_json
 
 FORMATS = ("savedmodel", "keras", "litert", "onnx")
@@ -51,18 +51,18 @@ def verify(run, name):
     except KeyError:
         raise WorkError(_unknown(run, name)) from None
     except (AttributeError, TypeError):
-        raise WorkError(
-            f"{run.exports_file}: is no record of exports; restore it, or start anew with --overwrite."
+        raise Damaged(
+            f"{run.exports_file}: is no record of exports; restore it, or repeat the tune command, which trains the model anew, or start anew with --overwrite."
         ) from None
     place = place_of(run, name)
     found = {place / inner: path for inner, path in files_in(place).items()}
     for path in sorted({*expected, *found}):
         if path not in found:
-            raise WorkError(f"{path}: is missing; {_cure(run, name)}.")
+            raise Damaged(f"{path}: is missing; {_cure(run, name)}.")
         if path not in expected:
-            raise WorkError(f"{path}: was not there when {place} was written; {_cure(run, name)}.")
+            raise Damaged(f"{path}: was not there when {place} was written; {_cure(run, name)}.")
         if digest(path) != expected[path]:
-            raise WorkError(
+            raise Damaged(
                 f"{path}: has changed since it was written (SHA-256 {digest(path)[:12]}..., expected "
                 f"{str(expected[path])[:12]}...); {_cure(run, name)}."
             )
@@ -93,5 +93,5 @@ def _unknown(run, name):
 
 def _cure(run, name):
     if name == "keras":  # all other formats are made from it
-        return "restore it, or repeat the tune command with --overwrite"
+        return "restore it, or repeat the tune command, which trains it anew, or start anew with --overwrite"
     return f"`python -m kerashw.export {run.folder} --format {name}` writes it anew"

@@ -1,0 +1,20 @@
+"""What tests of faults share: how often each fault was injected is noted where a variable names a file for it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def counted(request):
+    """A function that notes how often a fault was tried, and what was seen, in the file that FAULTS_COUNTED names."""
+
+    def note(fault, tried, seen):
+        if place := os.environ.get("FAULTS_COUNTED"):
+            with Path(place).open("a", encoding="utf-8") as file:
+                line = {"fault": fault, "tried": tried, "seen": seen, "test": request.node.nodeid}
+                file.write(json.dumps(line) + "\n")
+
+    return note
