@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import keras
@@ -50,7 +51,9 @@ def run_of(folder, study, data=LINES, seed=0, **options):
     """A whole run: its metrics, the rows of trials.csv, its recorded trials, and the run itself."""
     setup = begun(folder, study, data, seed)
     metrics = execute(setup, data, about=ABOUT, **options)
-    return SimpleNamespace(metrics=metrics, rows=rows_of(setup.run), trials=setup.run.store().trials(), run=setup.run)
+    with closing(setup.run.store()) as store:
+        trials = store.trials()
+    return SimpleNamespace(metrics=metrics, rows=rows_of(setup.run), trials=trials, run=setup.run)
 
 
 def searched(folder, study, data=LINES, seed=0):
