@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import zipfile
@@ -17,6 +18,7 @@ from kerashw.errors import Damaged, UsageError, WorkError
 from kerashw.store import Store
 
 SEAL = "sha256_of_the_rest"  # in a JSON file
+WRITTEN_ASIDE = re.compile(r"\.(\d+\.[\w.]+|[\w.]+\.\d+(-wal|-shm|-journal)?)")  # .12345.model.keras, .study.json.12345
 MEND = "repeat the tune command, which puts it right where that can be done, or start anew with --overwrite"
 
 
@@ -104,9 +106,17 @@ class Run:
     def begin(self, declaration):
         """The study.json that makes the folder a run, and the state of its search, which keeps a copy of it."""
         write_json(self.study_file, declaration)
-        with contextlib.closing(self.store()) as store:
+        beside = self.store_file.with_name(f".{self.store_file.name}.{os.getpid()}")
+        with contextlib.closing(Store(beside)) as store:
             store.add_event("study", json.dumps(declaration, allow_nan=False))
             store.copy_to(self.store_copy)
+        os.replace(beside, self.store_file)
+
+    def sweep(self):
+        """Nothing is left of what a process was writing aside when it died; only whoever holds the lock may ask."""
+        for path in (*self.folder.glob(".*"), *self.saved_model.parent.glob(".*")):
+            if WRITTEN_ASIDE.fullmatch(path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def clear(self):
         """Nothing of the run is left; files that are not a run's stay."""

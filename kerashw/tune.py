@@ -92,7 +92,7 @@ def hold(resolved, options, locks):
     """The run is ours while the locks last, and what is damaged in it is put right."""
     if resolved.run.is_finished and not options.overwrite and is_whole(resolved.run):
         return
-    locks.enter_context(resolved.run.locked())
+    locks.enter_context(resolved.run.locked()).sweep()
     check_own(resolved.run)
     if not options.overwrite and (resolved.run.exists or has_lost_its_study(resolved.run)):
         recover(resolved.run, say)
