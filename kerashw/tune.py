@@ -76,15 +76,15 @@ def main(argv):
         return dry_run(all_resolved, load_and_check(all_resolved, options), options)
     with contextlib.ExitStack() as locks:
         # Early, so that a second process is told at once; a folder that is not there yet comes last.
+        new = [resolved for resolved in all_resolved if not resolved.run.folder.exists()]
         for resolved in all_resolved:
-            if resolved.run.folder.exists():
+            if resolved not in new:
                 hold(resolved, options, locks)
         dataset = load_and_check(all_resolved, options)
         check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
-        for resolved in all_resolved:
-            if not resolved.run.folder.exists():
-                hold(resolved, options, locks)
-                check_kept(resolved, options, {"data_sha256": dataset.digest})
+        for resolved in new:
+            hold(resolved, options, locks)
+            check_kept(resolved, options, {"data_sha256": dataset.digest})
         return make(all_resolved, dataset, options, argv, began)
 
 
