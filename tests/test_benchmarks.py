@@ -270,7 +270,7 @@ def test_a_table_of_scores_has_the_validation_error_of_each_point():
     assert list(table) == [key(point) for point in points] and all(score > 0 for score in table.values())
 
 
-@pytest.mark.parametrize("side", ["ours", "KerasTuner"])
+@pytest.mark.parametrize("side", ["ours", pytest.param("KerasTuner", marks=pytest.mark.slow)])
 def test_every_proposal_for_the_regression_table_stands_in_it(side):
     table = {key(point): float(number) for number, point in enumerate(grid())}
     assert len(table) == 3 * 3 * 9 * 3

@@ -1,6 +1,7 @@
 """The command itself, killed or interrupted in the middle of a search and given again, for each tuner."""
 
 import csv
+import functools
 import os
 import shlex
 import signal
@@ -104,19 +105,26 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seen(folder):
-    """What was seen of each tuner's broken-off run, two at a time; meanwhile the uninterrupted ones are made here."""
+    """What was seen of a tuner's broken-off run; when it is first asked for, the uninterrupted one is made meanwhile."""
     quiet_tensorflow()
-    with ThreadPoolExecutor(2) as pool:
-        waiting = {tuner: pool.submit(broken_off, folder, tuner) for tuner in ("random", "hyperband", "grid", "bayesian")}
-        for tuner in TUNERS:
+
+    @functools.cache
+    def of(tuner):
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(broken_off, folder, tuner)
             assert not tune.main([*command(folder, tuner, "whole"), "-q"])
-        return {tuner: one.result() for tuner, one in waiting.items()}
+            return waiting.result()
+
+    return of
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize(
+    "tuner", [tuner if tuner in ("random", "bayesian") else pytest.param(tuner, marks=pytest.mark.slow) for tuner in TUNERS]
+)
 def test_a_search_killed_in_the_middle_ends_with_the_trials_of_an_uninterrupted_one(tuner, folder, seen, capsys):
+    killed = seen(tuner)
     expected = rows_of(folder / "whole" / tuner)
-    assert seen[tuner]["killed"] == -signal.SIGKILL and 2 <= seen[tuner]["kept"] < len(expected)
+    assert killed["killed"] == -signal.SIGKILL and 2 <= killed["kept"] < len(expected)
     capsys.readouterr()
     assert not tune.main([*command(folder, tuner, "broken_off"), "-q"])
     assert "my_study: trial " in capsys.readouterr().out
@@ -126,19 +134,20 @@ def test_a_search_killed_in_the_middle_ends_with_the_trials_of_an_uninterrupted_
 
 
 def test_the_winner_and_its_test_metrics_are_those_of_the_uninterrupted_run(folder, seen):
+    seen("random")
     assert not tune.main([*command(folder, "random", "broken_off"), "-q"])
     one, other = (Run(folder / out / "random").metrics() for out in ("whole", "broken_off"))
     assert (one["winner"], one["test"], one["validation"]) == (other["winner"], other["test"], other["validation"])
 
 
 def test_ctrl_c_exits_with_130_keeps_all_and_prints_the_command_that_continues(folder, seen):
-    code, errors, kept, rows = seen["random"]["interrupted"]
+    code, errors, kept, rows = seen("random")["interrupted"]
     last = errors.strip().splitlines()[-1]
     assert code == 130 and "Traceback" not in errors
     assert last.startswith("kerashw: interrupted; all that is finished is kept. To continue: ")
     told = shlex.split(last.split("To continue: ")[1])
     assert told == ["python", "-m", "kerashw.tune", *command(folder, "random", "broken_off")]
-    assert seen["random"]["kept"] < kept == len(rows)
+    assert seen("random")["kept"] < kept == len(rows)
 
 
 def test_a_signal_is_heard_although_its_exception_is_swallowed():
@@ -173,13 +182,14 @@ def test_a_signal_that_a_destructor_swallows_leaves_no_traceback_on_the_screen(c
 
 
 def test_a_finished_run_is_left_as_it_is_and_its_result_is_printed_again(folder, seen, capsys):
-    files = sorted((folder / "whole" / "grid").rglob("*"))
+    seen("random")
+    files = sorted((folder / "whole" / "random").rglob("*"))
     before = [(path, path.stat().st_mtime_ns) for path in files]
     capsys.readouterr()
-    assert not tune.main(command(folder, "grid", "whole"))
+    assert not tune.main(command(folder, "random", "whole"))
     output, errors = capsys.readouterr()
     assert "finished before; --overwrite begins anew" in errors and "trial" in output and "test" in output
-    assert [(path, path.stat().st_mtime_ns) for path in sorted((folder / "whole" / "grid").rglob("*"))] == before
+    assert [(path, path.stat().st_mtime_ns) for path in sorted((folder / "whole" / "random").rglob("*"))] == before
 
 
 @pytest.mark.parametrize(
@@ -192,6 +202,7 @@ def test_a_finished_run_is_left_as_it_is_and_its_result_is_printed_again(folder,
     ],
 )
 def test_a_changed_command_is_refused_with_what_differs_and_the_two_ways_out(folder, seen, changes, difference):
+    seen("random")
     before = (folder / "whole" / "random" / "study.json").read_bytes()
     with pytest.raises(UsageError, match=rf"holds another run \(.*{difference}.*\): .*--name .*--overwrite"):
         tune.main([*command(folder, "random", "whole"), *changes])
@@ -199,6 +210,7 @@ def test_a_changed_command_is_refused_with_what_differs_and_the_two_ways_out(fol
 
 
 def test_other_data_are_refused_as_another_run(folder, seen, tmp_path):
+    seen("random")
     for name in ("train_data.csv", "test_data.csv"):
         (tmp_path / name).write_text((folder / name).read_text() + "0.5,0.5,0.0\n")
     with pytest.raises(UsageError, match="holds another run .*data_sha256 was"):
@@ -206,6 +218,7 @@ def test_other_data_are_refused_as_another_run(folder, seen, tmp_path):
 
 
 def test_overwrite_begins_anew(folder, seen):
+    seen("random")
     arguments = [*command(folder, "random", "whole"), "--overwrite", "-q", "--trials", "1", "--epochs", "1"]
     assert not tune.main(arguments)
     assert len(rows_of(folder / "whole" / "random")) == 1

@@ -287,6 +287,7 @@ def test_losers_are_given_up_below_the_median_of_the_trials_before(tmp_path, tog
     assert best["rank"] == "1" and best["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_the_same_trials_are_given_up_on_either_path(tmp_path):
     """Where as many trials are asked for at a time: later ones are compared with more."""
     by_path = []

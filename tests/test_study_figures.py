@@ -117,7 +117,7 @@ def runs(data, tmp_path_factory):
     return of
 
 
-QUICK = ("regression", "fashion_grid")  # a table and images
+QUICK = ("regression",)
 
 
 def each(studies):
@@ -144,6 +144,7 @@ def test_the_arms_of_a_study_are_compared(name, runs, data, capsys):
     assert "failed" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_initialisations_are_drawn_with_their_published_losses_beside_them(runs, data):
     records = {arm: Record.read(run, data["mnist"]) for arm, run in runs("mnist_init").items()}
     published = arms.curves(records, "loss")["published"]
