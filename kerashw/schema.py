@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS trials (
     seconds    REAL,
     began      REAL,                         -- seconds since 1970, of its last beginning
     ended      REAL,
-    attempts   INTEGER,                      -- processes that began to train it alone; several at once have none
+    attempts   INTEGER,                      -- at it by processes, of which the last ones may have died of it
     checksum   INTEGER
 );
 CREATE TABLE IF NOT EXISTS executions (

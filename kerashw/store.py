@@ -93,10 +93,18 @@ class Store:
             )
             self._seal("trials", number=number)
 
-    def add_attempt(self, number):
-        """One more process has begun to train the trial by itself, and may die of it."""
+    @contextlib.contextmanager
+    def at_risk(self, number):
+        """While it lasts a process that dies is one more attempt at the trial; one that does not is none."""
+        self._add_attempts(number, 1)
+        try:
+            yield
+        finally:
+            self._add_attempts(number, -1)
+
+    def _add_attempts(self, number, count):
         with self._transaction() as database:
-            database.execute("UPDATE trials SET attempts=coalesce(attempts, 0)+1 WHERE number=?", (number,))
+            database.execute("UPDATE trials SET attempts=coalesce(attempts, 0)+? WHERE number=?", (count, number))
             self._seal("trials", number=number)
 
     def add_executions(self, results):

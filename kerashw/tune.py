@@ -16,6 +16,7 @@ from kerashw.recovery import has_lost_its_study, is_whole, put_aside, recover
 from kerashw.request import check_own, check_same, declaration, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
+from kerashw.supervision import supervise
 from kerashw.values import parse_duration, parse_setting
 from kerashw.verdict import with_interval
 
@@ -80,6 +81,7 @@ def main(argv):
         for resolved in all_resolved:
             if resolved not in new:
                 hold(resolved, options, locks)
+        supervise([resolved.run for resolved in all_resolved if resolved not in new], say)
         dataset = load_and_check(all_resolved, options)
         check_work([one for one in all_resolved if options.overwrite or not one.run.exists], dataset, options)
         for resolved in new:

@@ -46,7 +46,7 @@ ROOMS = (
     ("kerashw.formats.saved_model", "kerashw.formats.litert", "kerashw.formats.onnx"),
     ("kerashw.formats.writing",),
     ("kerashw.formats",),
-    ("kerashw.training", "kerashw.provenance", "kerashw.recovery"),
+    ("kerashw.training", "kerashw.provenance", "kerashw.recovery", "kerashw.supervision"),
     ("kerashw.group",),
     ("kerashw.population",),
     ("kerashw.pictures.record",),

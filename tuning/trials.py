@@ -109,7 +109,8 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
             continue
         if attempt is not attempts[0] and time.monotonic() > deadline:
             attempt.cut = True
-        _train_alone(setup, store, attempt, medians, deadline)
+        with store.at_risk(attempt.proposal.number):
+            _train_alone(setup, store, attempt, medians, deadline)
         yield attempt
     if not all(attempt.together for attempt in attempts):
         gc.collect()  # models are circles of references: without this those that are not used again would pile up
@@ -126,7 +127,7 @@ def check_parameters(study, count):
 def _attempt(setup, store, proposal, medians):
     """A trial that is ready to be trained, or has failed before."""
     attempt = Attempt(proposal)
-    with _failing(store, attempt, setup.places[0]):
+    with _failing(store, attempt, setup.places[0]), store.at_risk(proposal.number):
         attempt.settings = setup.settings_of(proposal.proposed)
         model = setup.model_of(attempt.settings)
         attempt.parameters = model.count_params()

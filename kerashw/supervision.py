@@ -1,0 +1,81 @@
+"""A process that watches another: a trial that ends the process that trains it is found out, recorded and passed over."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+from kerashw.errors import Damaged, WorkError
+
+ATTEMPTS = 2  # processes that may die of a trial before it is given up
+# What the command ends with by itself: done, failed, usage, no trial, Ctrl-C, SIGTERM. Anything else is a death.
+OWN_CODES = (0, 1, 2, 3, 130, 143)
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def supervise(runs, say):
+    """Nothing, in a process that is watched from now on where an earlier one may have died of a trial.
+
+    The watching process never returns, but ends with the code of the watched one. Should that one die of the same
+    trial, the trial is recorded as failed, reason "killed", and another one goes on after it.
+    """
+    if _has_threads() or not any(_suspects(run, 1) for run in runs):
+        return
+    while True:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if not pid:
+            os.setpgid(0, 0)  # so that Ctrl-C comes once, from the watching process
+            if sys.platform == "linux":
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            return
+        code = _ended(pid)
+        if code in OWN_CODES:
+            raise SystemExit(code)
+        told = f"signal {-code}" if code < 0 else f"exit code {code}"
+        if not any(_give_up(run, told, say) for run in runs):
+            raise WorkError(f"the process that trained ended by {told}; all that is finished is kept: repeat the command.")
+
+
+def _has_threads():
+    """Whether TensorFlow, which a study of one's own may have imported, has begun to work: then no fork is safe."""
+    module = sys.modules.get("tensorflow.python.eager.context")
+    context = module and module.context_safe()
+    return context is not None and context._initialized  # there is no public way to ask
+
+
+def _ended(pid):
+    """The exit code of the watched process; what it is to hear of, Ctrl-C or SIGTERM, is passed on to it."""
+    def pass_on(number, frame):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _suspects(run, attempts):
+    """Numbers of trials that were being trained when so many processes died."""
+    if not run.store_file.exists():
+        return []
+    with contextlib.suppress(Damaged), contextlib.closing(run.store()) as store:
+        return [trial.number for trial in store.trials()
+                if trial.status == "running" and (trial.attempts or 0) >= attempts]  # fmt: skip
+    return []
+
+
+def _give_up(run, told, say):
+    """Whether there was a trial to record as the one that ended its process again."""
+    found = _suspects(run, ATTEMPTS)
+    with contextlib.closing(run.store()) as store:
+        for number in found:
+            message = f"ended the process that trained it {ATTEMPTS} times, last by {told}"
+            store.end_trial(number, status="failed", reason="killed", message=message)
+            say(f"{run.folder}: trial {number} {message}; it is recorded as failed, and the search goes on.")
+    return bool(found)

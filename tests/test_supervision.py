@@ -1,0 +1,66 @@
+"""A trial that ends its own process: it is given up after two attempts, and the search goes on without it."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDY = '''"""One of the widths is deadly."""
+
+import os
+
+import keras
+
+from kerashw.space import Choice, Grid
+from kerashw.study import Study
+
+
+def deadly(*, input_shape, outputs, width=1):
+    if width == 3:
+        {death}
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.Dense(width)(inputs)))
+
+
+STUDY = Study(data="points", model=deadly, search=Grid(), together={together}, settings=dict(
+    width=Choice(1, 2, 3, 4), learning_rate=0.01, batch_size=8, epochs=2))
+'''
+
+
+def given(folder):
+    return subprocess.run(
+        [sys.executable, "-m", "kerashw.tune", "--task", "own.py", "--data-dir", ".", "--no-figures", "-q"],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "death, together, told",
+    [
+        ("os.kill(os.getpid(), 9)", False, "signal 9"),
+        pytest.param("os.abort()", False, "signal 6", marks=pytest.mark.faults),
+        pytest.param("os._exit(7)", False, "exit code 7", marks=pytest.mark.faults),
+        pytest.param("os.kill(os.getpid(), 9)", None, "signal 9", marks=pytest.mark.faults),
+    ],
+)
+def test_a_trial_that_ends_its_process_twice_is_recorded_and_the_search_goes_on(death, together, told, tmp_path, counted):
+    (tmp_path / "own.py").write_text(STUDY.format(death=death, together=together))
+    rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    first = given(tmp_path)
+    assert first.returncode in (-signal.SIGKILL, -signal.SIGABRT, 7)
+    second = given(tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert f"trial 2 ended the process that trained it 2 times, last by {told}; it is recorded" in second.stderr
+    with open(tmp_path / "saved_models/own/trials.csv", newline="") as file:
+        found = {row["width"]: (row["status"], row["reason"]) for row in csv.DictReader(file)}
+    done = ("completed", "")
+    assert found == {"1": done, "2": done, "3": ("failed", "killed"), "4": done}
+    counted("a trial ends its process", 1, f"by {told}: recorded after two attempts, the search goes on")
