@@ -64,6 +64,8 @@ def page_of(out, runs):
     page = Path(out or os.path.relpath(Path(above) / "compare.html"))
     if page.suffix != ".html":
         raise UsageError(f"--out {out}: the page is one HTML file, so give a name that ends in .html.")
+    if Run(page.parent).exists:
+        raise UsageError(f"--out {out}: {page.parent} is the folder of a run, whose own page it may be; name another folder.")
     check_writable(page.parent)
     return page
 

@@ -45,9 +45,12 @@ def read_picture(path, shape, background=None, frame=None):
             Image.open(path) as picture,
         ):
             picture = ImageOps.exif_transpose(picture)  # cameras store which side is up
-            if picture.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent counts as white paper
+            if picture.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent is paper: white, but black below light ink
                 layered = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
+                grey, alpha = (np.asarray(layered.convert(mode)) for mode in ("L", "LA"))
+                ink = grey[alpha[..., 1] > 0]
+                paper = "black" if (alpha[..., 1] == 0).any() and ink.size and ink.mean() >= 128 else "white"
+                picture = Image.alpha_composite(Image.new("RGBA", layered.size, paper), layered)
             picture = picture.convert("RGB" if len(shape) == 3 and shape[-1] == 3 else "L")
             is_framed = frame is not None and picture.size != size
             if picture.size != size and not is_framed:

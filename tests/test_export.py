@@ -48,6 +48,11 @@ def trained(builder, settings, x, y, outputs):
     return train(builder, settings, task, train_indices=np.arange(24), seed=0).model
 
 
+@pytest.fixture(autouse=True)
+def no_data_of_the_person_who_tests(monkeypatch):
+    monkeypatch.delenv("KERASHW_DATA_DIR", raising=False)
+
+
 @pytest.fixture(scope="module")
 def models():
     """Trained models in which augmentation, dropout, normalisation or pooling could do harm."""

@@ -104,8 +104,9 @@ def test_a_picture_is_inverted_where_its_border_is_of_the_other_kind(tmp_path, s
     np.testing.assert_array_equal(read, expected if shape == GREY else np.stack([expected] * 3, axis=-1))
 
 
-def test_what_is_transparent_counts_as_white_paper(tmp_path):
-    layers = np.zeros((8, 8, 4), "uint8")  # black ink where the square is, nothing at all around it
+@pytest.mark.parametrize("ink", [0, 255])
+def test_what_is_transparent_counts_as_paper_on_which_the_ink_can_be_seen(tmp_path, ink):
+    layers = np.full((8, 8, 4), ink, "uint8")  # ink where the square is, nothing at all around it
     layers[..., 3] = square()
     read = read_items(picture(tmp_path / "a.png", layers), GREY, background=0.0)
     np.testing.assert_array_equal(read[0], square())

@@ -226,6 +226,12 @@ def test_every_figure_of_ours_has_a_section():
     assert [name for name in (*FIGURES, *COMPARISONS) if section_of(name) == FURTHER] == []
 
 
+def test_a_file_of_the_model_that_has_gone_is_told_as_missing(copied):
+    run = Run(copied / "saved_models/points")
+    next(run.saved_model.glob("fingerprint.pb")).unlink()
+    assert "missing" in write_report(run).read_text(encoding="utf-8")
+
+
 def test_a_figure_that_nobody_assigned_comes_last(copied):
     draw(RUNS / "points/figures", "novelty", learning_curves, history={"loss": [2.0, 1.0]}, title="Something new")
     write_report(Run(RUNS / "points"))
@@ -374,6 +380,7 @@ WRONG = {
     "a run beside itself": (["compare", "saved_models/points", "saved_models/points/"], "each named once"),
     "other metrics": (["compare", "saved_models/points", "saved_models/images"], "tested by the same metrics"),
     "a page of another kind": (["compare", "saved_models/arms", "--out", "page.pdf"], "ends in .html"),
+    "the page of a run": (["compare", "saved_models/arms", "--out", "saved_models/points/report.html"], "folder of a run"),
     "a page below a file": (["compare", "saved_models/arms", "--out", "points.py/page.html"], "points.py is a file"),
 }
 

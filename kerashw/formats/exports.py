@@ -87,7 +87,7 @@ def _unknown(run, name):
         return f"{place}: there is none; {command} makes it."
     unknown = f"{place}: cannot be verified, as {run.exports_file.name} has no SHA-256 of it"
     if name == "keras":
-        return f"{unknown}, nor has any run of an earlier version; if you trust it, {command} records it as it is."
+        return f"{unknown} (runs of earlier versions have none); if you trust it, {command} records it as it is."
     return f"{unknown}; {command} writes it anew."
 
 

@@ -84,7 +84,7 @@ def _files(run):
     return table({
         "file": [Cell(path, link=path) for path, _, _ in files],
         "format": [kind for _, kind, _ in files],
-        "bytes": [(run.folder / path).stat().st_size for path, _, _ in files],
+        "bytes": [file.stat().st_size if (file := run.folder / path).exists() else "missing" for path, _, _ in files],
         "SHA-256": [digest for _, _, digest in files],
     })  # fmt: skip
 
