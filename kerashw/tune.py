@@ -11,14 +11,13 @@ from pathlib import Path
 from kerashw import interrupts
 from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
 from kerashw.errors import Damaged, UsageError
-from kerashw.progress import duration
 from kerashw.recovery import has_lost_its_study, is_whole, put_aside, recover
 from kerashw.request import check_own, check_same, declaration, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
+from kerashw.summary import intention, summary, title
 from kerashw.supervision import supervise
 from kerashw.values import parse_duration, parse_setting
-from kerashw.verdict import with_interval
 
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
@@ -269,52 +268,7 @@ def dry_run(all_resolved, dataset, options):
         print(json.dumps(plans if all_resolved[0].arm else plans[0], indent=2))
         return
     for resolved, plan in zip(all_resolved, plans):
-        study, expected = resolved.study, plan["estimate"]
-        settings = ", ".join(f"{name}={value!r}" for name, value in study.settings.items())
-        scored = f"{study.folds} folds" if study.folds else f"{study.validation:.0%} held out"
-        print(f"{title(resolved)} would go to {resolved.run.folder}")
-        print(f"  data      {dataset.source}: {len(dataset.x_train):,} training and {len(dataset.x_test):,} test items")
-        print(f"  model     {study.model.__name__}, {expected['parameters']:,} parameters with its first settings")
-        print(f"  settings  {settings}")
-        pruned = ", losers given up by the median" if study.prunes else ""
-        print(f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each{pruned}")
-        print(f"  work      {expected['trials']:,} trials, {expected['epochs']:,} epochs, "
-              f"then a refit of up to {expected['refit_epochs']:,} epochs")  # fmt: skip
-        print(f"  time      about {duration(expected['seconds'])} on this machine, judged by a few batches")
-
-
-def title(resolved):
-    """How progress and summary call the run."""
-    return resolved.name if resolved.arm is None else f"{resolved.name}/{resolved.arm}"
-
-
-def summary(resolved, metrics):
-    """The result for a person: winner, scores, where the model is."""
-    values = metrics["winner"]
-    shown = ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-                      for name, value in values.items())  # fmt: skip
-    shown_tests = ", ".join(f"{name} {text}" for name, text in with_interval(metrics).items())
-    published = metrics["published"]
-    counts = metrics["trials"]
-    failed = "".join(f", {counts[status]} {status}" for status in ("failed", "pruned") if counts[status])
-    lines = [
-        f"{title(resolved)}: trial {metrics['validation']['trial']} of {sum(counts.values())} won{failed}",
-        f"  settings    {shown or 'as declared, nothing was searched'}",
-        f"  validation  {metrics['objective']} {metrics['validation']['score']:.4g}",
-        f"  test        {shown_tests}",
-    ]
-    if metrics["stand_in"]:
-        lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
-    elif published:
-        lines.append(f"  published   {published['metric']} {published['value']:g} ({published['report']})")
-    if metrics.get("baseline"):
-        base = metrics["baseline"]
-        lines.append(f"  baseline    {base['metric']} {base['value']:.4g} ({base['answer']})")
-    lines.append(f"  report      {resolved.run.report_file}")
-    if resolved.run.figures.is_dir():
-        lines.append(f"  figures     {resolved.run.figures}")
-    lines.append(f"  model       {resolved.run.saved_model} (SavedModel), {resolved.run.keras_file}")
-    return "\n".join(lines)
+        print(intention(resolved, dataset, plan["estimate"]))
 
 
 if __name__ == "__main__":

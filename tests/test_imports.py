@@ -63,7 +63,7 @@ ROOMS = (
     ("kerashw.pages",),
     ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning", "tuning.dialogue"),
     ("tuning.oracles",),
-    ("tuning.trials", "kerashw.request"),
+    ("tuning.trials", "kerashw.request", "kerashw.summary"),
     ("tuning.search",),
     ("tuning.curves",),
     ("tuning.pipeline",),
