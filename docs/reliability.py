@@ -11,15 +11,15 @@ from pathlib import Path
 
 HEAD = """# What happens when something breaks
 
-Measured on {day} by
+Counted until {day} by the tests that `python -m pytest -m faults` runs; to count anew:
 
     FAULTS_COUNTED=counted.jsonl python -m pytest -m faults && python docs/reliability.py counted.jsonl
 
 Each fault is injected in earnest: a real SIGKILL, a real full disk, real changed bytes. Every injection counted here
-ended as the last column says; one that does not fails its test.
+ended as its row says, with the code of that commit; one that does not fails its test.
 
-| fault | injections | what happened |
-| --- | ---: | --- |
+| fault | injections | what happened | commit |
+| --- | ---: | --- | --- |
 """
 
 
@@ -28,9 +28,9 @@ def main(counted):
     rows = defaultdict(int)
     with open(counted, encoding="utf-8") as file:
         for line in map(json.loads, file):
-            rows[line["fault"], line["seen"]] += line["tried"]
+            rows[line["fault"], line["seen"], line["commit"]] += line["tried"]
     day = datetime.date.fromtimestamp(Path(counted).stat().st_mtime)
-    table = "".join(f"| {fault} | {tried:,} | {seen} |\n" for (fault, seen), tried in sorted(rows.items()))
+    table = "".join(f"| {fault} | {tried:,} | {seen} | {commit} |\n" for (fault, seen, commit), tried in sorted(rows.items()))
     Path(__file__).with_name("reliability.md").write_text(HEAD.format(day=day) + table, encoding="utf-8")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kerashw.provenance import git_commit
+
 
 @pytest.fixture
 def counted(request):
@@ -14,7 +16,8 @@ def counted(request):
     def note(fault, tried, seen):
         if place := os.environ.get("FAULTS_COUNTED"):
             with Path(place).open("a", encoding="utf-8") as file:
-                line = {"fault": fault, "tried": tried, "seen": seen, "test": request.node.nodeid}
+                line = {"fault": fault, "tried": tried, "seen": seen, "test": request.node.nodeid,
+                        "commit": (git_commit() or "")[:8]}  # fmt: skip
                 file.write(json.dumps(line) + "\n")
 
     return note

@@ -83,6 +83,10 @@ def test_thousands_of_files_changed_at_will(kind, counted):
     counted(f"data changed at will, {kind}", len(tried), "read as finite data, or refused in one line with the name")
 
 
+def test_an_archive_that_declares_more_than_it_holds_is_refused_before_room_is_made_for_it():
+    check("npz", [("flip", 0.919921875, b"\0\1\0\3")])  # of the compressed size of one array
+
+
 def test_a_link_that_leads_nowhere_or_to_itself_is_refused_by_name(tmp_path):
     write_idx(tmp_path, x_train=idx(images(20)), y_train=idx(labels(20)))
     path = tmp_path / IDX_FILES[0]

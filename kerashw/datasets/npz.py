@@ -45,11 +45,14 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 raise UsageError(f"{path} lacks {', '.join(missing)}, expected {', '.join(PARTS)}")
             if sum(members[f"{part}.npy"].file_size for part in PARTS) > LARGEST:
                 raise UsageError(f"{path} declares more than the limit of 2 GiB of data")
+            # zipfile makes room for as many compressed bytes as are declared before it finds that they are not there.
+            if sum(members[f"{part}.npy"].compress_size for part in PARTS) > path.stat().st_size:
+                raise UsageError(f"{path} declares more data than it holds; write it again with numpy.savez")
             return {part: _array(path, archive, members[f"{part}.npy"]) for part in PARTS}
     except UsageError:
         raise
     except Exception as reason:   # zipfile, zlib and NumPy raise a dozen kinds on a damaged file; all mean the same
-        raise UsageError(f"{path} cannot be read as .npz ({' '.join(str(reason).split())}); "
+        raise UsageError(f"{path} cannot be read as .npz ({' '.join(str(reason).split()) or type(reason).__name__}); "
                          f"write it with numpy.savez") from None
 
 
