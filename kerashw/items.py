@@ -6,6 +6,7 @@ import numpy as np
 
 from kerashw.errors import UsageError
 from kerashw.framing import border_brightness, framed
+from kerashw.sources import KNOWN
 
 PIECE = 256  # items in memory at once, however many a file holds
 
@@ -17,6 +18,8 @@ def read_pieces(source, shape, *, background=None, frame=None):
     """
     read = {"npy": _read_array, "csv": _read_rows, "idx": _read_idx}
     try:
+        if source.kind is None:
+            raise UsageError(f"{source.name}: cannot be read; known endings are {KNOWN}.")
         if not source.path.stat().st_size:
             raise UsageError(f"{source.name}: is empty.")
         if source.kind == "picture":

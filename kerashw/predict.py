@@ -28,8 +28,8 @@ its centre of mass (MNIST) or by the middle of its box (Fashion-MNIST), whicheve
 the picture is resized as a whole.
 
 A file that cannot be read is named and skipped, and the exit code is 1 at the end. Files are read 256 items at a time:
-of a file with a wrong item those before its 256 are answered. A name that leads nowhere, or to a file that ends in
-another way, ends the command before anything is answered.
+of a file with a wrong item those before its 256 are answered. A name that leads nowhere ends the command before anything
+is answered.
 """
 
 

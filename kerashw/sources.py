@@ -28,11 +28,11 @@ OPENINGS = {  # the first bytes of what comes without a name
 
 @dataclass(frozen=True)
 class Source:
-    """One file with items: the name by which answers and faults call it, where it lies, and its kind."""
+    """One file with items: the name by which answers and faults call it, where it lies, and its kind, if it is known."""
 
     name: str
     path: Path
-    kind: str
+    kind: str | None
 
 
 def find_sources(names):
@@ -77,8 +77,6 @@ def _sources(name):
         return (_source(path / file) for file in inside)
     if not path.is_file():
         raise UsageError(f"{name}: no such file or folder.")
-    if not kind_of(name):
-        raise UsageError(f"{name}: cannot be read; known endings are {KNOWN}.")
     return [_source(path)]
 
 

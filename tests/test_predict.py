@@ -237,3 +237,10 @@ sys.exit(run(lambda argv: write_json([{{"file": "a.png"}}]), []))
     with os.fdopen(write, "w") as pipe:
         done = subprocess.run([sys.executable, "-c", program], stdout=pipe, stderr=subprocess.PIPE)
     assert (done.stderr, done.returncode) == (b"", 1)
+
+
+def test_a_file_of_another_ending_is_named_and_skipped_and_the_rest_is_answered(signs, tmp_path, capsys):
+    (tmp_path / "notes.tiff").write_text("no picture we know")
+    code, answers, err = predicted(capsys, signs, tmp_path / "notes.tiff", drawn(tmp_path / "bar.png", 0))
+    assert code == 1 and [answer["label"] for answer in answers] == ["bar"]
+    assert "skipped: " in err and "notes.tiff: cannot be read; known endings are" in err
