@@ -38,14 +38,18 @@ class Source:
 def find_sources(names):
     """The Sources of the files named, those in the folders named, in alphabetical order, and of "-".
 
-    Whether each name leads to something is checked at once; all else is looked up when its turn comes, and what comes
+    Whether each name leads to something, and any to what can be read, is checked at once; all else is looked up when its turn comes, and what comes
     from standard input is kept on disk for as long as that lasts.
 
     >>> find_sources(["nowhere.png"])
     Traceback (most recent call last):
     kerashw.errors.UsageError: nowhere.png: no such file or folder.
     """
-    return chain.from_iterable([_sources(name) for name in map(str, names)])
+    names = [str(name) for name in names]
+    found = [_sources(name) for name in names]
+    if not any(name == STANDARD_INPUT or Path(name).is_dir() or kind_of(name) for name in names):
+        raise UsageError(f"{names[0]}: cannot be read; known endings are {KNOWN}.")
+    return chain.from_iterable(found)
 
 
 def kind_of(name):

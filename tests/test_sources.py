@@ -31,9 +31,10 @@ def test_files_come_in_the_order_they_are_named_in(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, told", [("nowhere.png", "no such file or folder"), ("empty", "no file ending in")]
+    "name, told", [("nowhere.png", "no such file or folder"), ("notes.txt", "known endings are"), ("empty", "no file")]
 )
 def test_a_name_that_gives_no_file_is_refused_before_anything_is_read(tmp_path, name, told):
+    (tmp_path / "notes.txt").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=told) as error:
         find_sources([tmp_path / name])
