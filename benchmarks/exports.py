@@ -13,7 +13,7 @@ BATCH = 128
 
 def measure(asked):
     """The share of the time of the published number of epochs, from one epoch with and without them, in turns."""
-    items, repeats = asked.of(smoke=300, quick=20_000, full=60_000), asked.of(smoke=1, quick=3, full=7)
+    items, repeats = asked.of(smoke=300, quick=10_000, full=60_000), asked.of(smoke=1, quick=3, full=7)
     with process(as_kerashw) as answer:
         bare, shown, whole, epochs = answer("exports:trainings", asked.data_dir, items, repeats)
     added = statistics.median(shown) - statistics.median(bare)

@@ -27,7 +27,7 @@ NOISE = 1.2  # how much dearer late trials may seem, since no two runs take the 
 
 def measure(asked):
     """A random search trained together, from 50 to 800 trials; and the memory of trials by `fit`."""
-    sizes = asked.of(smoke=[2, 4, 8], quick=[50, 400, 800], full=[50, 100, 200, 400, 800])
+    sizes = asked.of(smoke=[2, 4, 8], quick=[50, 200, 800], full=[50, 100, 200, 400, 800])
     with tempfile.TemporaryDirectory() as folder:
         searched = {trials: _search(asked, folder, trials, "None", epochs=20) for trials in sizes}
         first, *_, late, last = sizes
@@ -40,7 +40,7 @@ def measure(asked):
             peer_name=f"from {first} to {late}", target=Target("ratio", ">=", round(1 / NOISE, 2)),
             note=f"linear growth is a ratio of 1; whole commands of {told}",
         )  # fmt: skip
-        few, many = asked.of(smoke=(1, 3), quick=(10, 60), full=(10, 10 + MEMORY_TRIALS))
+        few, many = asked.of(smoke=(1, 3), quick=(10, 40), full=(10, 10 + MEMORY_TRIALS))
         alone = {trials: _search(asked, folder, trials, "False", epochs=2) for trials in (few, many)}
         added = alone[many].peak_mb - alone[few].peak_mb
         yield Row(
