@@ -236,6 +236,7 @@ def test_grad_cam_takes_the_last_convolution_after_its_activation():
     np.testing.assert_array_equal(grad_cam(model, images()), grad_cam(model, images(), layer="conv_2_activation"))
 
 
+@pytest.mark.slow
 def test_grad_cam_works_on_an_application_and_on_sequences():
     keras.utils.set_random_seed(0)
     mobile = keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=5)

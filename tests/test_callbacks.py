@@ -302,6 +302,7 @@ def test_a_model_with_several_inputs_and_outputs_is_shown_output_by_output(tmp_p
     assert numbers(tmp_path / "size", "predictions.end")["figure"] == "residuals"
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_applications_is_shown_in_one_line(tmp_path):
     model = keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=3)
     compiled(model, "sparse_categorical_crossentropy")

@@ -103,9 +103,11 @@ KINDS = {
 }  # fmt: skip
 
 
-# Test items of one class alone are drawn by all that a table with classes needs.
+AT_ONCE = ("a table with values", "coloured images, no hidden layer")  # the others are slow
+
+
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "a table with classes")) for kind in KINDS]
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind not in AT_ONCE)) for kind in KINDS]
 )
 def test_a_run_on_data_of_any_kind_has_the_figures_that_apply_and_none_fails(kind, tmp_path):
     data, asked, expected = KINDS[kind]

@@ -63,10 +63,10 @@ def test_a_member_among_others_equals_the_same_model_trained_alone(optimizer, po
     "settings",
     [
         dict(schedule="cosine", optimizer="sgd", momentum=0.9),
-        dict(batch_size=1000),
+        pytest.param(dict(batch_size=1000), marks=pytest.mark.slow),
         dict(patience=1, learning_rate=0.5, optimizer="sgd", epochs=8),
         dict(activation=("relu", "leaky_relu")),
-        dict(hidden=()),
+        pytest.param(dict(hidden=()), marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -162,7 +162,7 @@ def test_members_of_several_structures_come_back_in_their_order(points):
     assert_same(results[-1], alone(points, some[-1]))
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_training_below_a_bar_ends_there_and_one_above_goes_on(points, together):
     one = member(14, epochs=8)
     whole = alone(points, one)

@@ -329,7 +329,10 @@ def active(*, input_shape, outputs, penalty=0.5):
     )
 
 
-@pytest.mark.parametrize("builder, setting", [(bent, "slope"), (scaled, "factor"), (active, "penalty")])
+@pytest.mark.parametrize("builder, setting", [
+    (bent, "slope"), pytest.param(scaled, "factor", marks=pytest.mark.slow),
+    pytest.param(active, "penalty", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_a_number_of_ones_own_is_structure(builder, setting):
     assert key(builder) == key(builder) != key(builder, **{setting: 0.7})
     settings = dict(batch_size=16, epochs=2)

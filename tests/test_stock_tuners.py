@@ -38,7 +38,7 @@ def searched(tuner, task, objective, folder):
 
 
 @pytest.fixture(scope="module", params=[
-    ("hyperband", CLASSES, keras_tuner.Objective("val_accuracy", "max")),
+    pytest.param(("hyperband", CLASSES, keras_tuner.Objective("val_accuracy", "max")), marks=pytest.mark.slow),
     ("bayesian", NUMBERS, keras_tuner.Objective("val_mse", "min")),
 ], ids=["hyperband", "bayesian"])  # fmt: skip
 def found(request, tmp_path_factory):

@@ -117,7 +117,7 @@ def runs(data, tmp_path_factory):
     return of
 
 
-QUICK = ("regression",)
+QUICK = ("regression_linear",)
 
 
 def each(studies):

@@ -221,7 +221,9 @@ CONTINUED = {
 }
 
 
-@pytest.mark.parametrize("name", CONTINUED)
+@pytest.mark.parametrize("name", [
+    "adam and dropout", pytest.param("momentum, augmented images", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_a_continued_training_equals_the_uninterrupted_one(name):
     builder, settings, task = CONTINUED[name]
     indices, held = np.arange(30), np.arange(30, 40)
