@@ -45,8 +45,8 @@ STUDIES = {
     "arms": 'data="regression", model=linear, settings=dict(learning_rate=0.1, epochs=2), folds=3, search=Grid(), '
             'arms=dict(polynomial=dict(degree=2), line=dict(degree=1))',
 }  # fmt: skip
-ORDER = ["verdict", "provenance", "data", "space", "leaderboard", "analysis", "training", "architecture", "evaluation",
-         "inside", "checks", "export"]  # fmt: skip
+ORDER = ["verdict", "provenance", "data", "space", "leaderboard", "analysis", "advice", "training", "architecture",
+         "evaluation", "inside", "checks", "export"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,7 @@ def page(name):
 
 
 def test_the_sections_stand_in_the_order_in_which_a_reader_asks(there):
-    for name, missing in (("points", {}), ("images", {"analysis", "inside"})):
+    for name, missing in (("points", {}), ("images", {"analysis", "advice", "inside"})):
         found = page(name)
         assert found.sections == [one for one in ORDER if one not in missing]
         assert {f"#{one}" for one in found.sections} <= {*found.links}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kerashw.formats import load_model
+from kerashw.leaderboard import searched_spaces, searched_values
 from kerashw.run import Run
 
 
@@ -40,6 +41,21 @@ class Kept:
         if not self.metrics["stand_in"]:
             return None
         return f"STAND-IN DATA: measured on {self.metrics['data']}. No number here says anything about the real data."
+
+    @cached_property
+    def spaces(self):
+        """{searched setting: its space}, plain as in study.json."""
+        return searched_spaces(self.study["declaration"])
+
+    @cached_property
+    def completed(self):
+        """{number of a completed trial: its settings, score and the best epoch of each of its trainings}."""
+        with closing(self.run.store()) as store:
+            return {
+                trial.number: (searched_values(self.spaces, trial.proposed), trial.score,
+                               [done.best_epoch for done in trial.executions])
+                for trial in store.trials() if trial.status == "completed"
+            }  # fmt: skip
 
     @cached_property
     def model(self):

@@ -3,6 +3,7 @@
 import shlex
 
 from kerashw.figures.style import counted
+from kerashw.pages.advice import advice
 from kerashw.pages.blocks import Facts, Notice, Page, section
 from kerashw.pages.kept import Kept
 from kerashw.pages.model import architecture, checks, export
@@ -18,7 +19,7 @@ def report(run):
     found = galleries(run.figures, run.folder, FIGURES)
     sections = (
         verdict(kept), provenance(kept), data(kept, found), space(kept), leaderboard(kept), analysis(kept, found),
-        training(kept, found), architecture(kept, found), evaluation(kept, found), inside(found), checks(kept, found),
+        advice(kept), training(kept, found), architecture(kept, found), evaluation(kept, found), inside(found), checks(kept, found),
         export(kept), further(found),
     )  # fmt: skip
     study = kept.study

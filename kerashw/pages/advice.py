@@ -1,0 +1,52 @@
+"""What a run suggests to try next, for its page."""
+
+import shlex
+
+from kerashw.advice import epochs_enough, held_back, idle_units, useless_regularisers, where_the_best_lie
+from kerashw.pages.blocks import Code, Notice, Points, section
+from kerashw.run import read_json
+from kerashw.study import OBJECTIVES
+
+
+def advice(kept):
+    """The section that says what to try next, and the command that tries all of it; None where nothing suggests itself."""
+    found = advised(kept)
+    if not found:
+        return None
+    points = Points(tuple(one.text for one in found))
+    options = [one.options for one in found if one.options]
+    if not options or kept.study["arm"]:  # options hold for all arms, and these are advised apart
+        return section("advice", "What to try next", points)
+    command = " ".join([again(kept), *options])
+    return section("advice", "What to try next", points, Notice("All of it at once:"), Code(command))
+
+
+def again(kept):
+    """The command that made a run, for one beside it."""
+    words = [word for word in kept.study["command"] if word != "--overwrite"]
+    if "--name" in words:
+        place = words.index("--name")
+        del words[place : place + 2]
+    return shlex.join([*words, "--name", f"{kept.run.folder.resolve().name}_next"])
+
+
+def advised(kept):
+    """Every Advice on a finished run; of two on one setting the first."""
+    declaration, metrics = kept.study["declaration"], kept.metrics
+    direction = OBJECTIVES[metrics["objective"]]
+    trials = [(settings, score) for settings, score, _ in kept.completed.values()]
+    useless = useless_regularisers(kept.spaces, trials, direction)
+    left = {name: space for name, space in kept.spaces.items()
+            if not any(one.options == f"--set {name}=0" for one in useless)}  # fmt: skip
+    winner, _, best_epochs = kept.completed[metrics["validation"]["trial"]]
+    found = [*useless, *held_back(left, winner), *where_the_best_lie(left, trials, direction)]
+    counts_epochs = declaration["score_epoch"] == "best" and "hyperband" not in declaration["search"]
+    if counts_epochs and "epochs" not in kept.spaces:
+        found += epochs_enough(best_epochs, metrics["settings"]["epochs"])
+    return [*found, *idle_units(_inactive(kept.run), metrics["settings"])]
+
+
+def _inactive(run):
+    """{hidden layer: share of its units near zero}, where the figure that shows it has been drawn."""
+    file = run.figures / "activation_profiles.json"
+    return read_json(file)["numbers"]["inactive"] if file.exists() else {}
