@@ -8,7 +8,7 @@ from pathlib import Path
 from kerashw.errors import UsageError
 from kerashw.recovery import has_lost_its_study
 from kerashw.run import Run
-from kerashw.space import SEARCHES
+from kerashw.space import SEARCHES, Bayesian
 from kerashw.study import Study
 from tuning.studies import find
 
@@ -60,6 +60,10 @@ def changed(study, options):
         search = kind() if takes_all else kind(trials=search.trials or TRIALS)
     if options.trials is not None:
         search = replace(search, trials=options.trials)
+    if options.coarse is not None:
+        if not isinstance(search, Bayesian):
+            raise UsageError(f"--coarse is for the bayesian tuner, which learns from the grid; this one is {search.name}.")
+        search = replace(search, coarse=options.coarse or None, initial=None if options.coarse else search.initial)
     for key, value in options.settings:
         if key in Study.__dataclass_fields__:
             raise UsageError(f"--set {key}: this is no setting of model or training; use the options of tune.")

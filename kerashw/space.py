@@ -148,14 +148,23 @@ class Random:
 
 @dataclass(frozen=True)
 class Bayesian:
-    """Draws that a Gaussian process directs after `initial` random ones (three per searched setting by default)."""
+    """Draws that a Gaussian process directs after `initial` random ones (three per searched setting by default).
+
+    With `coarse` a grid of so many values of each range comes first instead, and the draws keep to where its best
+    quarter lies. `trials` counts the grid as well.
+    """
 
     trials: int
     initial: int | None = None
+    coarse: int | None = None
     name = "bayesian"
 
     def __post_init__(self):
-        _positive(self, "trials", "initial")
+        _positive(self, "trials", "initial", "coarse")
+        if self.coarse == 1:
+            raise UsageError("Bayesian: coarse must be at least 2 values of each range, or None, got 1.")
+        if self.coarse and self.initial:
+            raise UsageError("Bayesian: the points of the coarse grid are the initial ones; leave `initial` out.")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
 from kerashw.errors import UsageError
+from kerashw.narrowing import coarse_grid
 from kerashw.settings import GIVEN, TRAINING, builder_keywords, check_setting
-from kerashw.space import SEARCHES, VARIES, Choice, Grid, Hyperband, Real
+from kerashw.space import SEARCHES, VARIES, Bayesian, Choice, Grid, Hyperband, Real
 
 # Metrics a search may go by, and which way is better.
 OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "val_mse": "min", "val_r2": "max"}
@@ -169,6 +170,13 @@ class Study:
                 raise UsageError("Hyperband itself decides the epochs: give epochs a constant, the most it may use.")
             if self.score_epoch == "last":
                 raise UsageError("Hyperband scores the best epoch: leave score_epoch='best'.")
+        if isinstance(search, Bayesian) and search.coarse and self.searched:
+            points = len(coarse_grid({name: plain(space) for name, space in self.searched.items()}, search.coarse))
+            if points >= search.trials:
+                raise UsageError(
+                    f"the coarse grid of {search.coarse} values of each range has {points:,} points, and the search no "
+                    f"more than {search.trials:,} trials in all: allow more, or make it coarser."
+                )
         if isinstance(search, Grid):
             for name, space in self.searched.items():
                 if isinstance(space, Real) and space.step is None:

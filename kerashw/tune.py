@@ -37,6 +37,8 @@ def parser():
         "paper is the report's own budget (default: quick)")  # fmt: skip
     add("--tuner", choices=tuple(SEARCHES), help="another search than the study's")
     add("--trials", type=whole(1), metavar="N", help="how many settings to try")
+    add("--coarse", type=whole(0), metavar="K", help="a Bayesian search begins with a coarse grid of K values of each "
+        "range, and keeps to where its best quarter lies; 0 begins with draws")  # fmt: skip
     add("--epochs", type=whole(1), metavar="N", help="epochs of each training, the refit included")
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")

@@ -1,171 +1,27 @@
-"""KerasTuner's oracles, made deterministic in the seed and the trials that have ended, so that they can be replayed.
+"""The oracle of a study's search: KerasTuner's, made deterministic in the seed and the trials that have ended."""
 
-What an oracle proposes as number n depends on the run's seed, on n and on the ended trials: never on the clock,
-on a file, or on how often the process was started. The state of the search is kept elsewhere (kerashw.store).
-"""
-
-import functools
 import itertools
 import math
 
 import keras_tuner
 import numpy as np
 
-from kerashw.errors import WorkError
 from kerashw.seeds import derive
-from kerashw.space import Bayesian, Grid, Hyperband, Random, Real
+from kerashw.space import Bayesian, Grid, Hyperband, Random
 from kerashw.study import OBJECTIVES
-from tuning.gaussian import suggest
-
-RUNNING = {"status": "RUNNING"}
-STOPPED = {"status": "STOPPED", "values": None}
-IDLE = {"status": "IDLE", "values": None}
-
-
-class _Replayable:
-    """An oracle without files and without a retry of its own, seeded anew for each proposal."""
-
-    recorded = {}  # the values that trials of an earlier process had, by their numbers
-    batch = 1  # trials that are asked for at once
-
-    def prepare(self, study, seed):
-        """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
-        self.run_seed = seed
-        self.names = list(study.searched)
-        finite = not any(isinstance(space, Real) and space.step is None for space in study.searched.values())
-        self.axes = [_encoded(self.hyperparameters, *one) for one in study.searched.items()] if finite else None
-        self.max_trials = study.search.trials
-        self.max_consecutive_failed_trials = None
-        self.verbose = 0
-        return self
-
-    def populate_space(self, trial_id):
-        # KerasTuner draws value after value from consecutive seeds, so each proposal starts at a number of its own.
-        self._seed_state = derive(self.run_seed, "proposal", int(trial_id))
-        self._random_state = np.random.RandomState(self._seed_state)
-        response = self.propose(trial_id)
-        recorded = self.recorded.get(int(trial_id))
-        if recorded is not None and response.get("values") not in (None, recorded):
-            raise WorkError(
-                f"trials.db: trial {int(trial_id)} was {recorded}, but this study, seed and tuner propose "
-                f"{response.get('values')}: continue with the versions that began the run, or use --overwrite."
-            )
-        return response
-
-    def propose(self, trial_id):
-        return super().populate_space(trial_id)
-
-    def batch_of(self, number):
-        """The first number of the batch that a trial belongs to, and the first after it."""
-        first = number // self.batch * self.batch
-        return first, first + self.batch
-
-    def combinations(self):
-        """Every point of a finite space, in the order of the settings."""
-        return (dict(zip(self.names, point)) for point in itertools.product(*self.axes))
-
-    def _random_values(self):
-        """KerasTuner gives up after some draws of points it knows; a small space may hold others yet."""
-        values = super()._random_values()
-        if values is None and self.axes is not None:
-            others = [values for values in self.combinations() if not self._duplicate(values)]
-            values = others[self._random_state.randint(len(others))] if others else None
-        return values
-
-    def save(self):
-        pass
-
-    def _save_trial(self, trial):
-        pass
+from tuning.bayesian import BayesianOracle
+from tuning.replayable import IDLE, RUNNING, STOPPED, Replayable
 
 
 class _RoundIsRunning(Exception):
     """Nothing can be proposed before the trials that were proposed last have ended."""
 
 
-class _RandomOracle(_Replayable, keras_tuner.oracles.RandomSearchOracle):
+class _RandomOracle(Replayable, keras_tuner.oracles.RandomSearchOracle):
     pass
 
 
-class _BayesianOracle(_Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
-    """KerasTuner's oracle with a Gaussian process of ours: faster, for batches, and categories have no order.
-
-    All of a batch learns from the trials before it; the points drawn at first are one batch.
-    """
-
-    @property
-    def drawn(self):
-        """How many points are drawn by chance before there is something to learn from."""
-        return max(self.num_initial_points or 3 * len(self.names), 2)
-
-    def batch_of(self, number):
-        if self.batch == 1:
-            return number, number + 1
-        if number < self.drawn:
-            return 0, self.drawn
-        first = self.drawn + (number - self.drawn) // self.batch * self.batch
-        return first, first + self.batch
-
-    def propose(self, trial_id):
-        number = int(trial_id)
-        first, end = self.batch_of(number)
-        known = [trial for name, trial in self.trials.items() if int(name) < first and trial.status == "COMPLETED"]
-        if len(known) < self.drawn:
-            return self._random_populate_space()
-        if number in self.recorded:  # nothing to learn from fitting the process again
-            return {**RUNNING, "values": dict(self.recorded[number])}
-        if first not in self.suggested:
-            sign = -1 if self.objective.direction == "max" else 1
-            chances = [self._chances(trial.hyperparameters.values) for trial in known]
-            self.suggested = {first: suggest(
-                np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
-                lambda generator, near: self._candidate(generator, None if near is None else chances[near]),
-                count=end - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
-            )}  # fmt: skip
-        proposals = self.suggested[first][number - first]
-        fresh = next((values for values in proposals if not self._duplicate(values)), None) or self._random_values()
-        return {**RUNNING, "values": fresh} if fresh else STOPPED
-
-    @functools.cached_property
-    def kernels(self):
-        """Fitted kernels by the number of scores that decided them."""
-        return {}
-
-    @functools.cached_property
-    def suggested(self):
-        """What the process suggests for every place of the batch that begins with that number."""
-        return {}
-
-    def _chances(self, values):
-        """Each value as a number in [0, 1], by its place in its range."""
-        return np.array([hp.value_to_prob(values[hp.name]) for hp in self.hyperparameters.space])
-
-    def _columns(self, chances):
-        """What the process sees of a point: one column for an ordered setting, one for each unordered value."""
-        columns = []
-        for hp, chance in zip(self.hyperparameters.space, chances):
-            if getattr(hp, "ordered", True):
-                columns.append(chance)
-            else:
-                marks = np.zeros(len(hp.values))
-                marks[min(int(chance * len(marks)), len(marks) - 1)] = 0.5**0.5  # so two values are 1 apart
-                columns.extend(marks)
-        return columns
-
-    def _candidate(self, generator, near=None):
-        """(columns, values) of a point drawn from anywhere, or from around another."""
-        chances = generator.random(len(self.names))
-        if near is not None:
-            ordered = np.array([getattr(hp, "ordered", True) for hp in self.hyperparameters.space])
-            moved = near + 0.1 * generator.standard_normal(len(near))
-            keeps = ordered | (generator.random(len(near)) < 0.8)
-            chances = np.where(keeps, np.where(ordered, moved, near), chances)
-        chances = np.clip(chances, 0.0, 1.0 - 1e-9)
-        values = {hp.name: hp.prob_to_value(chance) for hp, chance in zip(self.hyperparameters.space, chances)}
-        return self._columns(self._chances(values)), values
-
-
-class _GridOracle(_Replayable, keras_tuner.Oracle):
+class _GridOracle(Replayable, keras_tuner.Oracle):
     """Every combination that `allowed` lets through, in the order of the settings."""
 
     def keep(self, allowed):
@@ -177,7 +33,7 @@ class _GridOracle(_Replayable, keras_tuner.Oracle):
         return {**RUNNING, "values": self.points[number]} if number < len(self.points) else STOPPED
 
 
-class _HyperbandOracle(_Replayable, keras_tuner.oracles.HyperbandOracle):
+class _HyperbandOracle(Replayable, keras_tuner.oracles.HyperbandOracle):
     """A batch is a whole round: the next round, or bracket, waits until all of it has ended."""
 
     def batch_of(self, number):
@@ -243,7 +99,9 @@ def make_oracle(study, hypermodel, *, objective, seed, allowed=None):
     if isinstance(search, Random):
         return _RandomOracle(**common).prepare(study, seed)
     if isinstance(search, Bayesian):
-        return _BayesianOracle(num_initial_points=search.initial, **common).prepare(study, seed)
+        oracle = BayesianOracle(num_initial_points=search.initial, **common).prepare(study, seed)
+        oracle.coarse = search.coarse
+        return oracle
     assert isinstance(search, Hyperband)
     epochs = study.filled({name: None for name in study.searched})["epochs"]
     return _HyperbandOracle(
@@ -267,11 +125,3 @@ def expected_work(oracle, study):
     searched = study.searched.get("epochs")
     each = np.mean(searched.values) if searched else study.filled(dict.fromkeys(study.searched))["epochs"]
     return trials, math.ceil(trials * each) * max(study.folds, 1) * study.executions
-
-
-def _encoded(hp, name, space):
-    """The values of one axis of a grid as `hp` writes them."""
-    known = next(known for known in hp.space if known.name == name)
-    if isinstance(space, Real):
-        return list(map(float, space.values))
-    return known.values if hasattr(known, "ordered") else space.values

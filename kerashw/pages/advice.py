@@ -34,15 +34,16 @@ def advised(kept):
     """Every Advice on a finished run; of two on one setting the first."""
     declaration, metrics = kept.study["declaration"], kept.metrics
     direction = OBJECTIVES[metrics["objective"]]
-    trials = [(settings, score) for settings, score, _ in kept.completed.values()]
+    completed = {trial.number: trial for trial in kept.ended if trial.status == "completed"}
+    trials = [kept.scored[number] for number in completed]
     useless = useless_regularisers(kept.spaces, trials, direction)
     left = {name: space for name, space in kept.spaces.items()
             if not any(one.options == f"--set {name}=0" for one in useless)}  # fmt: skip
-    winner, _, best_epochs = kept.completed[metrics["validation"]["trial"]]
-    found = [*useless, *held_back(left, winner), *where_the_best_lie(left, trials, direction)]
+    won = metrics["validation"]["trial"]
+    found = [*useless, *held_back(left, kept.scored[won][0]), *where_the_best_lie(left, trials, direction)]
     counts_epochs = declaration["score_epoch"] == "best" and "hyperband" not in declaration["search"]
     if counts_epochs and "epochs" not in kept.spaces:
-        found += epochs_enough(best_epochs, metrics["settings"]["epochs"])
+        found += epochs_enough([done.best_epoch for done in completed[won].executions], metrics["settings"]["epochs"])
     return [*found, *idle_units(_inactive(kept.run), metrics["settings"])]
 
 

@@ -48,14 +48,15 @@ class Kept:
         return searched_spaces(self.study["declaration"])
 
     @cached_property
-    def completed(self):
-        """{number of a completed trial: its settings, score and the best epoch of each of its trainings}."""
+    def ended(self):
+        """The trials that have a score, as `kerashw.store` has them."""
         with closing(self.run.store()) as store:
-            return {
-                trial.number: (searched_values(self.spaces, trial.proposed), trial.score,
-                               [done.best_epoch for done in trial.executions])
-                for trial in store.trials() if trial.status == "completed"
-            }  # fmt: skip
+            return [trial for trial in store.trials() if trial.status in ("completed", "pruned")]
+
+    @cached_property
+    def scored(self):
+        """{number of such a trial: (its searched settings, its score)}."""
+        return {trial.number: (searched_values(self.spaces, trial.proposed), trial.score) for trial in self.ended}
 
     @cached_property
     def model(self):

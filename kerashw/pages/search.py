@@ -3,11 +3,13 @@
 import re
 
 from kerashw.figures.style import counted, number
+from kerashw.narrowing import coarse_grid, narrowed
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words, is_searched
 from kerashw.progress import duration
 from kerashw.space import SEARCHES
+from kerashw.study import OBJECTIVES
 
 FIRST, LAST = ("rank", "trial", "mean", "std"), ("status", "seconds", "best_epoch", "parameters", "reason", "message")
 
@@ -79,7 +81,25 @@ def analysis(kept, found):
     if rule:
         of_all = f"{counts['pruned']:,} of {counted(sum(counts.values()), 'trial')}"
         pruned = Notice(f"{of_all} were pruned by the rule of the {rule}.")
-    return section("analysis", "Analysis of the search", pruned, *take(found, "search"))
+    return section("analysis", "Analysis of the search", coarse_stage(kept), pruned, *take(found, "search"))
+
+
+def coarse_stage(kept):
+    """What the coarse grid at the beginning of a Bayesian search has narrowed; None where there was none."""
+    coarse = kept.study["declaration"]["search"].get("bayesian", {}).get("coarse")
+    if not coarse or not kept.spaces:
+        return None
+    points = len(coarse_grid(kept.spaces, coarse))
+    trials = [trial for number, trial in kept.scored.items() if number < points]
+    if len(trials) < 2:
+        return None
+    found = narrowed(kept.spaces, trials, OBJECTIVES[kept.metrics["objective"]], cells=coarse)
+    told = [f"{name} {in_words(space)}" for name, space in found.items() if space != kept.spaces[name]]
+    after = f"narrowed the space to {'; '.join(told)}" if told else "left the space as wide as it was"
+    return Notice(
+        f"The first {points} trials were a coarse grid of {coarse} values of each range; its best quarter {after}. "
+        f"The Gaussian process kept to that in the {len(kept.trials) - points} trials after it."
+    )  # fmt: skip
 
 
 def _heading(name):
