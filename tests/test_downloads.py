@@ -1,5 +1,6 @@
 """The order of sources without a folder: prepared copy, download, stand-in; over loopback, for real."""
 
+import contextlib
 import hashlib
 import http.server
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerashw.__main__ import main
 from kerashw.datasets import KNOWN, load
 from kerashw.datasets.network import why_no_answer
 from kerashw.errors import UsageError, WorkError
@@ -38,7 +40,7 @@ class Server(http.server.ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()      # seconds to be told to stop
 
     @property
     def url(self):
@@ -171,8 +173,47 @@ def wrong_content(handler):
     content(handler, b"not what was asked for")
 
 
-@pytest.mark.parametrize("answer", [break_off, wrong_content])
-def test_a_bad_download_is_one_line_and_leaves_nothing_behind(serve, at, tmp_path, capsys, answer):
+def sign_in_page(handler):
+    content(handler, b"<html>Welcome to our hotel. Please sign in.</html>")
+
+
+def nothing(handler):
+    content(handler, b"\x1f\x8b" if "t10k-labels" in handler.path else b"")
+
+
+def endless(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(ConnectionError):
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+
+
+def no_http(handler):
+    answered = handler.server.asked.count(handler.path)
+    content(handler, b"\x1f\x8b") if "t10k-labels" in handler.path and answered == 1 else handler.wfile.write(b"\0" * 99)
+    handler.close_connection = True
+
+
+def round_and_round(handler):
+    if "t10k-labels" in handler.path and len(handler.server.asked) == 1:
+        return content(handler, b"\x1f\x8b")
+    handler.send_response(302)
+    handler.send_header("Location", handler.path)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+REASONS = {
+    break_off: "IncompleteRead", wrong_content: "a wrong checksum", sign_in_page: "a wrong checksum",
+    nothing: "a wrong checksum", endless: "more than the limit of 1 MiB was sent", no_http: "BadStatusLine",
+    round_and_round: "redirects",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", REASONS)
+def test_a_bad_download_is_one_line_and_leaves_nothing_behind(serve, at, tmp_path, capsys, monkeypatch, answer):
+    monkeypatch.setattr("kerashw.datasets.downloads.LARGEST", 1 << 20)
     server = serve(answer)
     at("mnist", server.url)
     said = []
@@ -181,7 +222,7 @@ def test_a_bad_download_is_one_line_and_leaves_nothing_behind(serve, at, tmp_pat
     text = str(error.value)
     assert "\n" not in text and len(text) < 500
     assert text.startswith(f"the download of mnist from {server.url} failed (") and "--data-dir" in text
-    assert ("a wrong checksum" in text) == (answer is wrong_content)
+    assert REASONS[answer] in text, text
     output = capsys.readouterr()
     assert output.out == output.err == "" and said[0].startswith("downloading MNIST")
     deadline = time.monotonic() + 20               # the other files of the same download end just after
@@ -207,6 +248,18 @@ def test_a_server_that_falls_silent_in_mid_download_is_given_up(serve, at, monke
         load("mnist", say=lambda line: None)
     assert time.monotonic() - start < 15
     released.set()
+
+
+def test_a_command_whose_download_breaks_off_exits_1_with_one_line_and_begins_no_run(
+    serve, at, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.delenv("KERASHW_DATA_DIR", raising=False)
+    at("mnist", serve(break_off).url)
+    before = sorted(tmp_path.iterdir())
+    assert main(["tune", "--task", "mnist", "--out", str(tmp_path / "runs")]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and [line.split()[0] for line in err.splitlines()] == ["downloading", "kerashw:"]
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != "prepared"] == before
 
 
 def test_a_damaged_description_of_a_prepared_copy_is_named(at, tmp_path):

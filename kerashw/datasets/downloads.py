@@ -13,6 +13,7 @@ from kerashw.errors import WorkError
 
 SMALLEST_FILE = "t10k-labels-idx1-ubyte.gz"       # of the four; what the preflight asks for
 TIMEOUTS = (5, 20)                                # seconds to connect, and between two packets
+LARGEST = 256 * 1024**2                           # bytes of one file, ten times those of the largest there is
 RETRIES = 2                                       # of a request; tensorflow-datasets itself makes ten, in 200 s
 
 
@@ -89,10 +90,10 @@ def _quietly(tfds):
 
 @contextlib.contextmanager
 def _impatiently():
-    """tensorflow-datasets sets no timeout, so a server that falls silent would hold it, and its exit, for ever."""
+    """tensorflow-datasets sets no limits: a silent server would hold it for ever, an endless answer fill the disk."""
     from tensorflow_datasets.core.download import downloader
 
-    names = {"_open_url": functools.partial(downloader._open_url, timeout=TIMEOUTS), "MAX_RETRIES": RETRIES}
+    names = {"_open_url": functools.partial(_open_bounded, downloader._open_url), "MAX_RETRIES": RETRIES}
     before = {name: getattr(downloader, name) for name in names}
     try:
         for name, value in names.items():
@@ -101,6 +102,21 @@ def _impatiently():
     finally:
         for name, value in before.items():
             setattr(downloader, name, value)
+
+
+@contextlib.contextmanager
+def _open_bounded(open_url, url, **options):
+    with open_url(url, timeout=TIMEOUTS, **options) as (response, blocks):
+        yield response, _at_most(LARGEST, blocks)
+
+
+def _at_most(limit, blocks):
+    """The same blocks of bytes; a WorkError where they are more than that."""
+    for block in blocks:
+        limit -= len(block)
+        if limit < 0:
+            raise WorkError(f"more than the limit of {LARGEST // 1024**2} MiB was sent")
+        yield block
 
 
 def _one_line(reason):
