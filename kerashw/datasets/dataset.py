@@ -9,6 +9,7 @@ import numpy as np
 from kerashw.errors import UsageError
 
 PARTS = ("x_train", "y_train", "x_test", "y_test")
+MOST_CLASSES = 10_000             # more "classes" than this is a column of identifiers or of measurements
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from kerashw.datasets import idx, npz, tables
-from kerashw.datasets.dataset import Dataset
+from kerashw.datasets.dataset import MOST_CLASSES, Dataset
 from kerashw.errors import UsageError
-
-MOST_CLASSES = 10_000             # more "classes" than this is a column of identifiers or of measurements
 
 
 def read_folder(name: str, data_dir: str | Path, subfolders: tuple[str, ...], classes: tuple[str, ...] | None,

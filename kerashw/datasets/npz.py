@@ -69,5 +69,7 @@ def _array(path, archive, member):
         if declared > member.file_size:
             raise UsageError(f"{path}: {member.filename} declares {declared:,} bytes of data but holds "
                              f"{member.file_size:,}; write it again with numpy.savez")
-        array = np.frombuffer(stream.read(), dtype)   # `read` also checks the archive's CRC
-        return array.reshape(shape, order="F" if in_columns else "C")
+        payload = bytearray()                         # in blocks: read at once, it would be in memory twice
+        while block := stream.read(1 << 20):          # the last of them also checks the archive's CRC
+            payload += block
+        return np.frombuffer(payload, dtype).reshape(shape, order="F" if in_columns else "C")

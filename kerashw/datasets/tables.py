@@ -5,14 +5,17 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
 
+from kerashw.datasets.dataset import MOST_CLASSES
 from kerashw.errors import UsageError
 
-LARGEST = 2 * 1024**3             # bytes of one file
+LARGEST = 2 * 1024**3             # bytes of one file, and of the numbers in it
+LONGEST_LINE = 16 * 1024**2       # characters: as text and as a list of cells a line must not fill the memory
+CELLS = 1 << 15                   # about so many are Python's own numbers at once, which take 32 bytes each
 TRAIN, TEST = "train_data.csv", "test_data.csv"
 LOOKED_FOR = f"{TRAIN} and {TEST}"
 
@@ -24,7 +27,7 @@ class Table:
     path: Path
     header: tuple[str, ...]
     features: np.ndarray
-    target: np.ndarray | list[str] | None
+    target: np.ndarray | list[str]
 
 
 def read_table_folder(folder: Path) -> tuple[Table, Table] | None:
@@ -45,10 +48,8 @@ def read_table_folder(folder: Path) -> tuple[Table, Table] | None:
     return tables
 
 
-def read_table(path: Path, features: int | None = None) -> Table:
-    """The table in one CSV file, separated by commas, semicolons or tabs.
-
-    The last column is the target; where so many `features` are known to be wanted, a file without it will do.
+def read_table(path: Path) -> Table:
+    """The table in one CSV file, separated by commas, semicolons or tabs; the last column is the target.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,18 +60,21 @@ def read_table(path: Path, features: int | None = None) -> Table:
     (('input', 'label'), [[0.5], [1.5]], [2.0, 4.0])
     """
     if path.stat().st_size > LARGEST:
-        raise UsageError(f"{path} is larger than the limit of 2 GiB")
+        raise UsageError(f"{path} is larger than the limit of {LARGEST / 1024**3:g} GiB")
+    features, target = array("f"), None                     # 4 bytes a number, and never a second copy of them all
     with _opened(path) as file:
-        header, has_target, rows = _begin(path, file, features)
-        values, texts, lines = array("d"), [], array("q")      # 8 bytes a number: a million rows stay small
-        for line, numbers, last in rows:
-            values.extend(numbers)
-            texts.append(last)
-            lines.append(line)
-    if not texts:
+        header, _, rows = _begin(path, file)
+        for lines, numbers, texts in _pieces(rows, max(1, CELLS // len(header))):
+            features.frombytes(_finite(path, lines, numbers).astype(np.float32).tobytes())
+            target = target or _Target(path, header[-1], lines[0], texts[0])
+            target.extend(lines, texts)
+            if 4 * len(features) + 8 * len(target.values) > LARGEST:
+                raise UsageError(f"{path}, line {lines[-1]}: numbers need more than the limit of "
+                                 f"{LARGEST / 1024**3:g} GiB; leave out rows or columns")
+    if target is None:
         raise UsageError(f"{path} has a header row but no data")
-    found = _finite(path, lines, np.frombuffer(values).reshape(len(texts), -1)).astype(np.float32)
-    return Table(path, header, found, _target(path, header[-1], lines, texts) if has_target else None)
+    found = np.frombuffer(features, np.float32).reshape(-1, len(header) - 1)
+    return Table(path, header, found, target.values if target.names else np.frombuffer(target.values))
 
 
 def read_features(path: Path, features: int, size: int) -> Iterator[np.ndarray]:
@@ -85,13 +89,43 @@ def read_features(path: Path, features: int, size: int) -> Iterator[np.ndarray]:
     """
     with _opened(path) as file:
         _, _, rows = _begin(path, file, features)
-        piece = list(islice(rows, size))
-        if not piece:
+        piece = None
+        for piece in _pieces(rows, size):
+            lines, numbers, _ = piece
+            yield _finite(path, lines, numbers).astype(np.float32)
+        if piece is None:
             raise UsageError(f"{path} has a header row but no data")
-        while piece:
-            lines, numbers, _ = zip(*piece)
-            yield _finite(path, lines, np.array(numbers)).astype(np.float32)
-            piece = list(islice(rows, size))
+
+
+class _Target:
+    """The values of the last column so far: all of them numbers, or all names of classes, as the first one is."""
+
+    def __init__(self, path, column, line, text):
+        self.path, self.column, self.first_line = path, column, line
+        self.names = None if _is_number(text) else {}       # {name: the one copy of it that is kept}
+        self.values = array("d") if self.names is None else []
+
+    def extend(self, lines, texts):
+        """Add the targets of so many lines; a UsageError names the first that is of the other kind."""
+        if self.names is None:
+            try:
+                numbers = np.fromiter(map(float, texts), np.float64, len(texts))
+            except ValueError:
+                raise self._strange(*next(cell for cell in zip(lines, texts) if not _is_number(cell[1]))) from None
+            self.values.frombytes(_finite(self.path, lines, numbers[:, None]).tobytes())
+            return
+        for line, text in zip(lines, texts):                # one wrong cell must not pass for one more class
+            text = text.strip()
+            if not text or _is_number(text):
+                raise self._strange(line, text)
+            self.values.append(self.names.setdefault(text, text))
+            if len(self.names) > MOST_CLASSES:
+                raise UsageError(f"{self.path}, line {line}, column {self.column!r} holds one name of a class more "
+                                 f"than the limit of {MOST_CLASSES:,}; the last column is taken as the target")
+
+    def _strange(self, line, text):
+        return UsageError(f"{self.path}, line {line}, column {self.column!r} holds {text.strip()[:40]!r}, expected a "
+                          f"{'number' if self.names is None else 'name of a class'} as in line {self.first_line}")
 
 
 @contextmanager
@@ -106,12 +140,15 @@ def _opened(path):
         raise UsageError(f"{path} cannot be read ({reason})") from None
 
 
-def _begin(path, file, wanted):
-    """The header, whether the last column is a target, and an iterator over the rows below."""
-    first = file.readline(100_000)
-    delimiter = next((mark for mark in ",;\t" if mark in first), None)
-    file.seek(0)
-    rows = csv.reader(file, delimiter=delimiter or ",")
+def _begin(path, file, wanted=None):
+    """The header, whether the last column is a target, and an iterator over the rows below.
+
+    Where so many features are `wanted`, a file without a target will do.
+    """
+    lines = _lines(path, file)
+    first = next(lines, "")
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+    rows = csv.reader(chain([first], lines), delimiter=delimiter)
     header = tuple(name.strip() for name in next(rows, []))
     if not any(header):
         raise UsageError(f"{path} is empty, expected a header row and data")
@@ -121,9 +158,20 @@ def _begin(path, file, wanted):
         raise UsageError(f"{path} has {len(header)} columns, expected {wanted} feature(s), with or without a target")
     has_target = wanted is None or len(header) > wanted
     if has_target and len(header) < 2:
-        raise UsageError(f"{path} has the one column {header[0]!r}, expected features and a target "
+        raise UsageError(f"{path} has the one column {header[0][:40]!r}, expected features and a target "
                          f"separated by commas or semicolons")
     return header, has_target, _rows(path, rows, header, has_target)
+
+
+def _lines(path, file):
+    """The lines of a file, none of which fills the memory."""
+    for number in count(1):
+        line = file.readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            raise UsageError(f"{path}, line {number} is longer than the limit of {LONGEST_LINE:,} characters")
+        if not line:
+            return
+        yield line
 
 
 def _rows(path, rows, header, has_target):
@@ -137,23 +185,16 @@ def _rows(path, rows, header, has_target):
             numbers = [*map(float, row[:-1] if has_target else row)]
         except ValueError:
             name, cell = next((n, c) for n, c in zip(header, row) if not _is_number(c))
-            raise UsageError(f"{path}, line {rows.line_num}, column {name!r} holds {cell[:40]!r}, "
+            raise UsageError(f"{path}, line {rows.line_num}, column {name[:40]!r} holds {cell[:40]!r}, "
                              f"expected a number with a decimal point") from None
         yield rows.line_num, numbers, row[-1]
 
 
-def _target(path, name, lines, texts):
-    try:
-        return _finite(path, lines, np.fromiter(map(float, texts), np.float64, len(texts))[:, None])[:, 0]
-    except ValueError:
-        pass
-    texts = [text.strip() for text in texts]
-    first_is_number = _is_number(texts[0])
-    for line, text in zip(lines, texts):                    # one wrong cell must not turn numbers into classes
-        if not text or _is_number(text) != first_is_number:
-            raise UsageError(f"{path}, line {line}, column {name!r} holds {text[:40]!r}, expected a "
-                             f"{'number' if first_is_number else 'name of a class'} as in line {lines[0]}")
-    return texts
+def _pieces(rows, size):
+    """Lines, features and last columns of at most so many rows at a time."""
+    while piece := list(islice(rows, size)):
+        lines, numbers, texts = zip(*piece)
+        yield lines, np.fromiter(chain.from_iterable(numbers), np.float64).reshape(len(lines), -1), texts
 
 
 def _finite(path, lines, numbers):
