@@ -131,5 +131,5 @@ def _read_rows(path, shape):
 def _read_idx(path, shape):
     from kerashw.datasets.idx import read_idx_pieces
 
-    for array in read_idx_pieces(path, len(shape) + 1, PIECE):
+    for array in read_idx_pieces(path, len(shape) + 1, PIECE, shape):
         yield as_items(array, shape, path)

@@ -80,7 +80,7 @@ def _sources(name):
             raise UsageError(f"{name}: holds no file ending in {KNOWN}.")
         return (_source(path / file) for file in inside)
     if not path.is_file():
-        raise UsageError(f"{name}: no such file or folder.")
+        raise UsageError(f"{name}: {'is neither a file nor a folder' if path.exists() else 'no such file or folder'}.")
     return [_source(path)]
 
 

@@ -54,14 +54,20 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     return array
 
 
-def read_idx_pieces(path: Path, dimensions: int, items: int | None = None) -> Iterator[np.ndarray]:
-    """The same array in pieces of so many `items`, or in one, for a file of any length to be read in little memory."""
+def read_idx_pieces(path: Path, dimensions: int, items: int | None = None,
+                    item_shape: tuple[int, ...] | None = None) -> Iterator[np.ndarray]:
+    """The same array in pieces of so many `items`, or in one, for a file of any length to be read in little memory.
+
+    Where an `item_shape` is wanted, a header that declares another is refused before anything else is read.
+    """
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"        # by content: some tools unpack and keep the .gz
             file.seek(0)
             stream = gzip.GzipFile(fileobj=file) if compressed else file
             shape = _shape(path, stream.read(4 + 4 * dimensions), dimensions, items)
+            if item_shape not in (None, shape[1:]):
+                raise UsageError(f"{path}: has shape {shape}, expected (n, {', '.join(map(str, item_shape))}).")
             size = math.prod(shape[1:])                     # bytes of one item
             for first in range(0, shape[0], items or shape[0]):
                 count = min(items or shape[0], shape[0] - first)

@@ -14,7 +14,7 @@ from kerashw.datasets.dataset import MOST_CLASSES
 from kerashw.errors import UsageError
 
 LARGEST = 2 * 1024**3             # bytes of one file, and of the numbers in it
-LONGEST_LINE = 16 * 1024**2       # characters: as text and as a list of cells a line must not fill the memory
+LONGEST_LINE = 4 * 1024**2        # characters: as text and as a list of cells a line must not fill the memory
 CELLS = 1 << 15                   # about so many are Python's own numbers at once, which take 32 bytes each
 TRAIN, TEST = "train_data.csv", "test_data.csv"
 LOOKED_FOR = f"{TRAIN} and {TEST}"
