@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import fcntl
 import hashlib
 import io
 import itertools
@@ -10,11 +9,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import zipfile
 from pathlib import Path
 
 from kerashw.errors import Damaged, UsageError, WorkError
+from kerashw.locks import lock
 from kerashw.store import Store
 
 SEAL = "sha256_of_the_rest"  # in a JSON file
@@ -91,16 +90,7 @@ class Run:
     def locked(self):
         """While it lasts no other process works on this run; the lock of a process that died is free."""
         make_folder(self.folder)
-        with open(self.folder / ".lock", "a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise UsageError(f"{self.folder}: {holder} works on this run; wait, or give another --name.") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
+        with lock(self.folder / ".lock"):
             yield self
 
     def begin(self, declaration):

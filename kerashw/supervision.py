@@ -25,11 +25,14 @@ def supervise(runs, say):
     while True:
         sys.stdout.flush()
         sys.stderr.flush()
+        watching = os.getpid()
         pid = os.fork()
         if not pid:
             os.setpgid(0, 0)  # so that Ctrl-C comes once, from the watching process
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != watching:  # it died before it could be told of
+                os._exit(1)
             return
         code = _ended(pid)
         if code in OWN_CODES:

@@ -137,6 +137,26 @@ def test_the_lock_of_a_process_that_died_is_free(tmp_path, holder):
         assert f"process {os.getpid()} " in (run.folder / ".lock").read_text()
 
 
+ORPHAN = """
+import os, sys, time
+from kerashw.run import Run
+with Run(sys.argv[1]).locked():
+    if os.fork():
+        os._exit(0)
+    print("locked", flush=True)
+    time.sleep(0.5)
+"""
+
+
+def test_whoever_comes_while_the_child_of_a_dead_process_still_ends_waits_for_it(tmp_path):
+    """A killed process that watched another: the kernel ends the other one a moment later."""
+    process = subprocess.Popen([sys.executable, "-c", ORPHAN, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "locked\n" and process.wait() == 0
+    with Run(tmp_path / "run").locked() as run:
+        assert process.stdout.read() == "", "the child has ended"
+        assert f"process {os.getpid()} " in (run.folder / ".lock").read_text()
+
+
 def test_a_lock_is_free_after_its_with_block_even_if_that_fails(tmp_path):
     run = Run(tmp_path / "run")
     with pytest.raises(RuntimeError), run.locked():
