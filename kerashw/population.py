@@ -85,17 +85,27 @@ def train_in_groups(
                 report(epochs)
 
     how = dict(objective=objective or task.objective, score_epoch=score_epoch)
-    groups = (group for group in _groups(builder, members, task, how)
+    try:
+        models = _models(builder, members, task)
+    except Exception as error:  # whatever a builder raises
+        yield range(len(members)), error
+        return
+    groups = (group for group in _groups(members, models, task, how)
               if wanted is None or not wanted.isdisjoint(group.places))  # fmt: skip
     pool, running = ThreadPoolExecutor(workers), {}
     try:
         while True:
             # One group more than there are workers: its weights are drawn while the others train.
-            for group in itertools.islice(groups, workers + 1 - len(running)):
-                state = group.first_state()  # here, as the models are shared
+            following = list(itertools.islice(groups, workers + 1 - len(running)))
+            for group in following:
+                try:
+                    state = group.first_state()  # here, as the models are shared
+                except Exception as error:  # whatever an initializer raises
+                    yield group.places, error
+                    continue
                 share = workers if len(members) > len(group.places) else 1
                 running[pool.submit(group.train, state, deadline, keep_models, keep_last, told, share)] = group
-            if not running:
+            if not running and not following:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 group, error = running.pop(future), future.exception()
@@ -111,20 +121,28 @@ def train_in_groups(
         pool.shutdown(cancel_futures=True)
 
 
-def _groups(builder, members, task, how):
-    """Members of one structure, optimizer and width of batches, in groups of the sizes that are compiled."""
-    shared = {}  # one model for all members that differ in training alone
-    built, kinds = [], {}
-    for place, member in enumerate(members):
-        settings = {**TRAINING, **member.settings}
+def _models(builder, members, task):
+    """A model for each member, one and the same for all that differ in training alone."""
+    shared = {}
+
+    def model_of(settings):
         key = repr([settings.get(name) for name in builder_keywords(builder)])
         if key not in shared:
             shared[key] = _build(builder, settings, task)
-        built.append(shared[key])
+        return shared[key]
+
+    return [model_of({**TRAINING, **member.settings}) for member in members]
+
+
+def _groups(members, built, task, how):
+    """Members of one structure, optimizer and width of batches, in groups of the sizes that are compiled."""
+    kinds = {}
+    for place, (member, model) in enumerate(zip(members, built)):
+        settings = {**TRAINING, **member.settings}
         batch_size = min(settings["batch_size"], len(member.train_indices))
         wide = next(width for width in WIDTHS if width >= batch_size)
         alike = (wide, settings["optimizer"], member.initial_epoch, member.validation_indices is None)
-        kinds.setdefault((structure_of(shared[key]), *alike), []).append(place)
+        kinds.setdefault((structure_of(model), *alike), []).append(place)
     steps = {
         -(-len(member.train_indices) // {**TRAINING, **member.settings}["batch_size"]) for member in members
     }

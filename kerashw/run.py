@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import zipfile
 from pathlib import Path
 
 from kerashw.errors import Damaged, UsageError, WorkError
@@ -18,6 +17,7 @@ from kerashw.store import Store
 
 SEAL = "sha256_of_the_rest"  # in a JSON file
 WRITTEN_ASIDE = re.compile(r"\.(\d+\.[\w.]+|[\w.]+\.\d+(-wal|-shm|-journal)?)")  # .12345.model.keras, .study.json.12345
+SHA256 = 32  # bytes
 MEND = "repeat the tune command, which puts it right where that can be done, or start anew with --overwrite"
 
 
@@ -118,25 +118,34 @@ class Run:
                      "study.json"):  # fmt: skip
             (self.folder / name).unlink(missing_ok=True)
 
+    def checkpoint_of(self, trial):
+        """Where the state lies in which the training of a trial ended."""
+        return self.checkpoints / f"{trial}.checkpoint"
+
     def save_checkpoint(self, trial, arrays):
         """The state of a trial's training, for a Hyperband trial that goes on from it."""
         import numpy
 
         self.checkpoints.mkdir(exist_ok=True)
-        content = io.BytesIO()
-        numpy.savez(content, **{str(place): array for place, array in enumerate(arrays)})
-        write_whole(self.checkpoints / f"{trial}.npz", content.getvalue())
+        file = io.BytesIO()
+        numpy.savez(file, **{str(place): array for place, array in enumerate(arrays)})
+        content = file.getvalue()
+        write_whole(self.checkpoint_of(trial), hashlib.sha256(content).digest() + content)
 
     def load_checkpoint(self, trial):
-        """The arrays that `save_checkpoint` was given."""
+        """The arrays that `save_checkpoint` was given; Damaged where they are no longer as they were written."""
         import numpy
 
-        path = self.checkpoints / f"{trial}.npz"
+        path = self.checkpoint_of(trial)
         try:
-            with numpy.load(path, allow_pickle=False) as file:
-                return [file[str(place)] for place in range(len(file.files))]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise WorkError(f"{path}: cannot be read ({error}), so its trial cannot go on: --overwrite.") from None
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise Damaged(f"{path}: is missing; {MEND}.") from None
+        digest, content = content[:SHA256], content[SHA256:]
+        if hashlib.sha256(content).digest() != digest:
+            raise Damaged(f"{path}: has changed since it was written; {MEND}.")
+        with numpy.load(io.BytesIO(content), allow_pickle=False) as file:
+            return [file[str(place)] for place in range(len(file.files))]
 
     def study(self):
         """What study.json holds."""

@@ -93,16 +93,8 @@ class Store:
             )
             self._seal("trials", number=number)
 
-    @contextlib.contextmanager
-    def at_risk(self, number):
-        """While it lasts a process that dies is one more attempt at the trial; one that does not is none."""
-        self._add_attempts(number, 1)
-        try:
-            yield
-        finally:
-            self._add_attempts(number, -1)
-
-    def _add_attempts(self, number, count):
+    def add_attempts(self, number, count):
+        """So many more processes are at the trial, or have been; a negative number takes them back."""
         with self._transaction() as database:
             database.execute("UPDATE trials SET attempts=coalesce(attempts, 0)+? WHERE number=?", (count, number))
             self._seal("trials", number=number)
@@ -138,14 +130,19 @@ class Store:
             self._seal("trials", number=number)
 
     def add_event(self, kind, text):
-        """A line for whoever asks later what happened when."""
+        """A line for whoever asks later what happened when; gives its number."""
         with self._transaction() as database:
             place = database.execute("INSERT INTO events VALUES (?, ?, ?, NULL)", (time.time(), kind, text)).lastrowid
             self._seal("events", rowid=place)
+        return place
 
     def forget_events(self, kind):
         """Events of one kind count no longer: what they tell of is done anew."""
         self._ask("DELETE FROM events WHERE kind=?", (kind,))
+
+    def forget_event(self, number):
+        """One event counts no longer."""
+        self._ask("DELETE FROM events WHERE rowid=?", (number,))
 
     def drop_trial(self, number):
         """The trial never was; for one that the end of the time budget cut short."""

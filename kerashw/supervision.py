@@ -5,10 +5,11 @@ import ctypes
 import os
 import signal
 import sys
+from collections import Counter
 
 from kerashw.errors import Damaged, WorkError
+from kerashw.risk import ATTEMPTS, toll
 
-ATTEMPTS = 2  # processes that may die of a trial before it is given up
 # What the command ends with by itself: done, failed, usage, no trial, Ctrl-C, SIGTERM. Anything else is a death.
 OWN_CODES = (0, 1, 2, 3, 130, 143)
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
@@ -17,12 +18,13 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl
 def supervise(runs, say):
     """Nothing, in a process that is watched from now on where an earlier one may have died of a trial.
 
-    The watching process never returns, but ends with the code of the watched one. Should that one die of the same
-    trial, the trial is recorded as failed, reason "killed", and another one goes on after it.
+    The watching process never returns, but ends with the code of the watched one. Should that one die of a trial as
+    well, another one goes on after it; a trial of which two have died is recorded as failed, reason "killed".
     """
-    if _has_threads() or not any(_suspects(run, 1) for run in runs):
+    if _has_threads() or not any(map(_toll, runs)):
         return
     while True:
+        before = list(map(_toll, runs))
         sys.stdout.flush()
         sys.stderr.flush()
         watching = os.getpid()
@@ -38,7 +40,10 @@ def supervise(runs, say):
         if code in OWN_CODES:
             raise SystemExit(code)
         told = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if not any(_give_up(run, told, say) for run in runs):
+        of_trials = any(_toll(run) - earlier for run, earlier in zip(runs, before))
+        for run in runs:
+            _give_up(run, told, say)
+        if not of_trials:
             raise WorkError(f"the process that trained ended by {told}; all that is finished is kept: repeat the command.")
 
 
@@ -63,22 +68,19 @@ def _ended(pid):
             signal.signal(number, handler)
 
 
-def _suspects(run, attempts):
-    """Numbers of trials that were being trained when so many processes died."""
-    if not run.store_file.exists():
-        return []
-    with contextlib.suppress(Damaged), contextlib.closing(run.store()) as store:
-        return [trial.number for trial in store.trials()
-                if trial.status == "running" and (trial.attempts or 0) >= attempts]  # fmt: skip
-    return []
+def _toll(run):
+    """What `kerashw.risk.toll` tells of a run, which may not have begun."""
+    if run.store_file.exists():
+        with contextlib.suppress(Damaged), contextlib.closing(run.store()) as store:
+            return toll(store)
+    return Counter()
 
 
 def _give_up(run, told, say):
-    """Whether there was a trial to record as the one that ended its process again."""
-    found = _suspects(run, ATTEMPTS)
-    with contextlib.closing(run.store()) as store:
-        for number in found:
-            message = f"ended the process that trained it {ATTEMPTS} times, last by {told}"
+    """A trial that ended its process again is recorded as the one that did."""
+    guilty = [one for one, count in _toll(run).items() if isinstance(one, int) and count >= ATTEMPTS]
+    for number in guilty:
+        message = f"ended the process that trained it {ATTEMPTS} times, last by {told}"
+        with contextlib.closing(run.store()) as store:
             store.end_trial(number, status="failed", reason="killed", message=message)
-            say(f"{run.folder}: trial {number} {message}; it is recorded as failed, and the search goes on.")
-    return bool(found)
+        say(f"{run.folder}: trial {number} {message}; it is recorded as failed, and the search goes on.")

@@ -33,9 +33,9 @@ STUDY = Study(data="points", model=deadly, search=Grid(), together={together}, s
 '''
 
 
-def given(folder):
+def given(folder, *options):
     return subprocess.run(
-        [sys.executable, "-m", "kerashw.tune", "--task", "own.py", "--data-dir", ".", "--no-figures", "-q"],
+        [sys.executable, "-m", "kerashw.tune", "--task", "own.py", "--data-dir", ".", "--no-figures", "-q", *options],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
 
@@ -64,3 +64,52 @@ def test_a_trial_that_ends_its_process_twice_is_recorded_and_the_search_goes_on(
     done = ("completed", "")
     assert found == {"1": done, "2": done, "3": ("failed", "killed"), "4": done}
     counted("a trial ends its process", 1, f"by {told}: recorded after two attempts, the search goes on")
+
+
+IN_A_LOOP = '''"""One of the widths is deadly, though only once its training begins."""
+
+import os
+
+import keras
+
+from kerashw.space import Choice, Grid
+from kerashw.study import Study
+
+built = []
+
+
+def deadly(*, input_shape, outputs, width=1):
+    built.append(width)
+    if width == {width} and built.count(width) == 2:  # first it is built to be looked at
+        os.kill(os.getpid(), 9)
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.Dense(width)(inputs)))
+
+
+STUDY = Study(data="points", model=deadly, search=Grid(), together=True, settings=dict(
+    width=Choice(1, 2, 3, 4, 5, 6), learning_rate=0.01, batch_size=8, epochs=2))
+'''
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("width", [5])
+def test_of_trials_that_are_trained_together_the_deadly_one_is_found(width, tmp_path, counted):
+    rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    found = {}
+    for name in (7, width):  # no width is 7: a search without a death
+        (tmp_path / "own.py").write_text(IN_A_LOOP.format(width=name))
+        first = given(tmp_path, "--name", str(name))
+        assert first.returncode == (0 if name == 7 else -signal.SIGKILL)
+        done = given(tmp_path, "--name", str(name)) if first.returncode else first
+        assert done.returncode == 0, done.stderr
+        with open(tmp_path / f"saved_models/{name}/trials.csv", newline="") as file:
+            found[name] = {row["width"]: row for row in csv.DictReader(file)}
+    assert done.stderr.count("ended the process that trained it 2 times, last by signal 9") == 1
+    guilty = found[width].pop(str(width))
+    assert (guilty["status"], guilty["reason"]) == ("failed", "killed")
+    for name, row in found[width].items():
+        assert row["status"] == "completed" and float(row["mean"]) == pytest.approx(float(found[7][name]["mean"]), rel=1e-5)
+    counted("a trial ends the process that trains several at once", 1,
+            "found by halves, recorded after two attempts; the others are as they would be")

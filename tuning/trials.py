@@ -12,6 +12,7 @@ import numpy as np
 
 from kerashw.errors import WorkError
 from kerashw.population import Member, suits, train_in_groups
+from kerashw.risk import ATTEMPTS, at_risk, deaths
 from kerashw.scores import first_below
 from kerashw.seeds import derive
 from kerashw.space import Hyperband
@@ -19,6 +20,7 @@ from kerashw.store import Execution
 from kerashw.study import Study
 from kerashw.training import Diverged, Task, train
 from tuning.hypermodel import StudyHyperModel
+from tuning.promotion import first_of_line, state_after
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
             continue
         if attempt is not attempts[0] and time.monotonic() > deadline:
             attempt.cut = True
-        with store.at_risk(attempt.proposal.number):
+        with at_risk(store, [attempt.proposal.number]):
             _train_alone(setup, store, attempt, medians, deadline)
         yield attempt
     if not all(attempt.together for attempt in attempts):
@@ -127,7 +129,7 @@ def check_parameters(study, count):
 def _attempt(setup, store, proposal, medians):
     """A trial that is ready to be trained, or has failed before."""
     attempt = Attempt(proposal)
-    with _failing(store, attempt, setup.places[0]), store.at_risk(proposal.number):
+    with _failing(store, attempt, setup.places[0]), at_risk(store, [proposal.number]):
         attempt.settings = setup.settings_of(proposal.proposed)
         model = setup.model_of(attempt.settings)
         attempt.parameters = model.count_params()
@@ -159,7 +161,24 @@ def _failing(store, attempt, place):
 
 
 def _train_together(setup, store, attempts, medians, deadline):
-    """All missing trainings of all attempts in shared loops; each attempt as it ends."""
+    """All missing trainings of all attempts in shared loops; each attempt as it ends.
+
+    Where one of them is at fault they are parted until it is found: by two where processes died of them, each for
+    itself where a loop failed.
+    """
+    numbers = [attempt.proposal.number for attempt in attempts]
+    if len(attempts) > 1 and deaths(store, numbers) >= ATTEMPTS:
+        middle = len(attempts) // 2
+        parts = [attempts[:middle], attempts[middle:]]
+    else:
+        with at_risk(store, numbers):
+            parts = yield from _train_in_loops(setup, store, attempts, medians, deadline)
+    for part in parts:
+        yield from _train_together(setup, store, part, medians, deadline)
+
+
+def _train_in_loops(setup, store, attempts, medians, deadline):
+    """The same without a look at what happened before; returns those that shared a loop which failed, each as a list."""
     asked = [(attempt, place) for attempt in attempts for place in setup.places]
     # Members that are done are asked for as well: so the groups are those of a search that was never interrupted.
     members = [_member(setup, store, attempt, place, medians) for attempt, place in asked]
@@ -175,7 +194,7 @@ def _train_together(setup, store, attempts, medians, deadline):
         group = [(*asked[number], members[number].seed) for number in numbers if number in missing]
         if isinstance(results, Exception):
             own = list({id(attempt): attempt for attempt, *_ in group}.values())
-            if len(own) > 1:  # one of them is at fault: each for itself
+            if len(own) > 1:  # one of them is at fault
                 again += [attempt for attempt in own if attempt not in again]
                 continue
             results = [results] * len(numbers)
@@ -185,8 +204,7 @@ def _train_together(setup, store, attempts, medians, deadline):
             waiting[id(attempt)] -= 1
             if not waiting[id(attempt)]:
                 yield attempt
-    for attempt in again:
-        yield from _train_together(setup, store, [attempt], medians, deadline)
+    return [[attempt] for attempt in again]
 
 
 def _train_alone(setup, store, attempt, medians, deadline):
@@ -221,12 +239,12 @@ def _member(setup, store, attempt, place, medians):
     member = Member(
         settings=attempt.settings, train_indices=train_indices, validation_indices=validation_indices,
         # A promoted Hyperband trial goes on with the chance of the trial it comes from.
-        seed=derive(setup.seed, "trial", _first_of_line(store, proposal), fold, execution),
+        seed=derive(setup.seed, "trial", first_of_line(store, proposal.number), fold, execution),
         epochs=proposal.epochs, initial_epoch=proposal.initial_epoch, bars=_bars(attempt, medians, place),
     )  # fmt: skip
     if proposal.parent is None:
         return member
-    return replace(member, start=setup.run.load_checkpoint(proposal.parent))
+    return replace(member, start=state_after(setup, store, proposal.parent, member, attempt.together))
 
 
 def _bars(attempt, medians, place):
@@ -268,14 +286,6 @@ def _record(setup, store, results, medians):
 
 def _is_hyperband(setup):
     return isinstance(setup.study.search, Hyperband)
-
-
-def _first_of_line(store, proposal):
-    number, parent = proposal.number, proposal.parent
-    while parent is not None:
-        number, parent = parent, store.trial(parent).proposed.get("tuner/trial_id")
-        parent = None if parent is None else int(parent)
-    return number
 
 
 def _reason(error):

@@ -1,0 +1,56 @@
+"""Promoted Hyperband trials whose parents' states are damaged: the parents are trained again, and all ends as it would."""
+
+import pytest
+from test_recovery import DAMAGE
+from test_search import LINES, SMALL, begun, rows_of, study_of, without_seconds
+
+from kerashw.progress import Progress
+from kerashw.run import Run
+from kerashw.space import Choice, Hyperband
+from tuning.pipeline import make_setup, write_trials
+from tuning.search import prepare, search
+
+RATES = Choice(*(round(0.001 * 1.7**place, 5) for place in range(12)))
+
+
+def searched(setup):
+    """The rows of trials.csv at the end of the search, from wherever it stands."""
+    store = setup.run.store()
+    search(setup, store, prepare(setup))
+    write_trials(setup, store)
+    store.close()
+    return without_seconds(rows_of(setup.run))
+
+
+@pytest.fixture(scope="module", params=[9, 3], ids=["population", "fit"])
+def whole(request, tmp_path_factory):
+    """(study, folder, rows) of a Hyperband search, of three rounds in one loop or of two by fit."""
+    study = study_of(Hyperband(factor=3), settings=dict(SMALL, learning_rate=RATES, epochs=request.param),
+                     together=request.param == 9)  # fmt: skip
+    folder = tmp_path_factory.mktemp("whole")
+    return study, folder, searched(begun(folder, study, LINES))
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_state_of_a_trial_is_found_and_the_trial_is_trained_again(how, whole, capsys):
+    study, folder, rows = whole
+    setup = make_setup(study, LINES, Run(folder), seed=0, progress=Progress("toy"))
+    run = setup.run
+    store = run.store()
+    line = [[trial for trial in store.trials() if "tuner/trial_id" in trial.proposed][-1].number]
+    while (parent := store.trial(line[-1]).proposed.get("tuner/trial_id")) is not None:
+        line.append(int(parent))
+    for trial in store.trials()[line[0] :]:  # as if the search had been killed before the last promotion
+        store.drop_trial(trial.number)
+    store.close()
+    damaged = [run.checkpoint_of(number) for number in line[1:]]
+    for path in damaged:
+        content = path.read_bytes()
+        path.write_bytes(DAMAGE[how](content)) if DAMAGE[how] else path.unlink()
+    assert searched(setup) == rows
+    told = capsys.readouterr().err
+    for number, path in zip(line[1:], damaged):
+        assert f"{path.name}: " in told and f"trial {number} is trained again" in told
+        assert path.exists() and (how == "deleted" or path.with_name(f"{path.name}.damaged-1").exists())
+    for path in run.checkpoints.glob("*.damaged-*"):
+        path.unlink()

@@ -1,0 +1,54 @@
+"""What a promoted Hyperband trial goes on from: the state in which the training of its parent ended."""
+
+from dataclasses import replace
+
+from kerashw.errors import Damaged
+from kerashw.population import train_together
+from kerashw.run import keep_aside
+from kerashw.training import train
+
+
+def parent_of(store, number):
+    """The trial that another one goes on from, or None.
+
+    >>> from kerashw.store import Store
+    >>> store = Store(":memory:")
+    >>> store.begin_trial(0, {"units": 4})
+    >>> store.begin_trial(1, {"units": 4, "tuner/trial_id": "0000"})
+    >>> parent_of(store, 1), parent_of(store, 0), first_of_line(store, 1)
+    (0, None, 0)
+    """
+    parent = store.trial(number).proposed.get("tuner/trial_id")
+    return None if parent is None else int(parent)
+
+
+def first_of_line(store, number):
+    """The trial that the line of promotions began with."""
+    while (parent := parent_of(store, number)) is not None:
+        number = parent
+    return number
+
+
+def state_after(setup, store, number, member, together):
+    """The arrays a trial ended with; where their file is damaged the trial is trained again, as a `member` of its line."""
+    try:
+        return setup.run.load_checkpoint(number)
+    except Damaged as error:
+        path = setup.run.checkpoint_of(number)
+        fault = str(error).partition("; ")[0]
+        found = f"kept as {keep_aside(path).name}, " if path.exists() else ""
+        setup.progress.say(f"{fault}: {found}trial {number} is trained again.")
+    proposed = store.trial(number).proposed
+    own = replace(member, epochs=proposed["tuner/epochs"], initial_epoch=proposed["tuner/initial_epoch"], bars=(), start=None)
+    if (parent := parent_of(store, number)) is not None:
+        own = replace(own, start=state_after(setup, store, parent, own, together))
+    how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, keep_last=True)
+    if together:
+        (trained,) = train_together(setup.study.model, [own], setup.task, keep_models=False, **how)
+    else:
+        trained = train(setup.study.model, own.settings, setup.task, reuse=True, **how, **{
+            name: getattr(own, name) for name in
+            ("train_indices", "validation_indices", "seed", "epochs", "start", "initial_epoch")
+        })  # fmt: skip
+    setup.run.save_checkpoint(number, trained.last)
+    return trained.last
