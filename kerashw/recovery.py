@@ -19,7 +19,8 @@ def has_lost_its_study(run):
 def is_whole(run):
     """Whether a finished run is as it was left."""
     with contextlib.suppress(Damaged):
-        return bool(run.study()) and not _fault_of_store(run.store_file) and not [*_faults_of_result(run)]
+        stores = run.store_file, run.store_copy
+        return bool(run.study()) and not any(map(_fault_of_store, stores)) and not [*_faults_of_result(run)]
     return False
 
 
@@ -30,6 +31,8 @@ def recover(run, say):
     """
     _recover_study(run, say)
     _recover_store(run, say)
+    if run.report_file.exists() and not run.is_finished:  # the page is written after it
+        say(f"{run.metrics_file}: is missing: made again.")
 
 
 def put_aside(run, say):
@@ -42,11 +45,14 @@ def put_aside(run, say):
 
 
 def _faults_of_result(run):
-    """(file, Damaged) of what a repeated command can make again."""
+    """(file, what is wrong with it) of what a repeated command can make again."""
     try:
         run.metrics()
     except Damaged as error:
         yield run.metrics_file, error
+    for path in (run.trials_file, run.history_file, run.exports_file):
+        if not path.exists():
+            yield path, f"{path}: is missing"
     try:
         kept = exports.entries(run)
     except Damaged as error:
@@ -86,6 +92,7 @@ def _study_kept(run):
 def _recover_store(run, say):
     fault = _fault_of_store(run.store_file)
     if fault is None:
+        _renew_copy(run, say)
         return
     if not run.store_copy.exists():
         if run.store_file.exists() and run.store_file.stat().st_size:
@@ -103,6 +110,16 @@ def _recover_store(run, say):
     finally:
         beside.unlink(missing_ok=True)
     say(f"{_first_part(fault)}: {lies}goes on from its copy; trials that the copy lacks are made again.")
+
+
+def _renew_copy(run, say):
+    """A sound copy of a sound state."""
+    fault = _fault_of_store(run.store_copy)
+    if fault:
+        lies = f"kept as {keep_aside(run.store_copy).name} and " if run.store_copy.exists() else ""
+        say(f"{_first_part(fault)}: {lies}made again.")
+        with contextlib.closing(run.store()) as store:
+            store.copy_to(run.store_copy)
 
 
 def _fault_of_store(path):

@@ -199,6 +199,7 @@ def run_one(resolved, dataset, options, argv, arms, end):
     if one.is_finished and not options.overwrite and not put_aside(one, say):
         say(f"{one.folder}: finished before; --overwrite begins anew.")
         if not one.report_file.exists():
+            say(f"{one.report_file}: is missing: made again.")
             report_on(resolved, options)
         return one.metrics()
     from kerashw.provenance import of_data, origin

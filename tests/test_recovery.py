@@ -162,6 +162,29 @@ def test_the_same_command_puts_a_finished_run_right_with_equal_trials_and_test_m
     assert list(copy.folder.rglob("*.damaged-1")) or how == "deleted"
 
 
+@pytest.mark.parametrize(
+    "name", ["report.html", *(pytest.param(name, marks=pytest.mark.faults) for name in
+    ("exports.json", "metrics.json", "trials.csv", "history.csv", "trials.db.copy", "model", "model.keras", "study.json"))],
+)  # fmt: skip
+def test_the_same_command_makes_again_what_was_deleted_singly(name, whole, copy, capsys, counted):
+    from kerashw.formats import load_format, load_model
+
+    metrics, rows, history = copy.metrics(), rows_of(copy), copy.history()
+    files = sorted(path.relative_to(copy.folder) for path in copy.folder.rglob("*") if "tensorboard" not in path.parts)
+    place = copy.folder / name
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    assert run(tune.main, command(whole, copy.folder)) == 0
+    errors = capsys.readouterr().err
+    assert name in errors and "Traceback" not in errors, errors
+    found = sorted(path.relative_to(copy.folder) for path in copy.folder.rglob("*") if "tensorboard" not in path.parts)
+    assert {*files} - {*found} == set() and not list(copy.folder.rglob("*.damaged-*"))
+    assert rows_of(copy) == rows and copy.metrics()["winner"] == metrics["winner"]
+    assert copy.history()["loss"] == pytest.approx(history["loss"], rel=1e-5)
+    assert copy.metrics()["test"] == pytest.approx(metrics["test"], rel=1e-5)
+    assert load_model(copy) and load_format(copy, "savedmodel")
+    counted("a file of a finished run deleted", 1, "said, made again by the same command, equal in content")
+
+
 @pytest.mark.parametrize("name", ["study.json", "metrics.json", "exports.json"])
 def test_no_single_flipped_byte_of_a_json_file_is_read_as_another_value(name, copy):
     path = copy.folder / name
