@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 
+from kerashw import interrupts
 from kerashw.errors import KerashwError, UsageError
 from kerashw.silence import silent
 
@@ -105,29 +106,36 @@ def quiet_tensorflow(verbose=0):
 
     # A search collects garbage after every trial; without the libraries' own objects that takes 1 ms, not 200.
     gc.freeze()
+    interrupts.check()  # a library that is being imported may have passed over it
 
 
 def run(main, argv=None):
     """The exit code of a verb: its faults become one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
-    try:
-        code = main(argv) or 0
-        sys.stdout.flush()  # here, so that a reader that has gone is met below and not at exit
+    with interrupts.listening():
+        try:
+            code = main(argv) or 0
+            sys.stdout.flush()  # here, so that a reader that has gone is met below and not at exit
+            return code
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing may be flushed to it at exit
+            return 1
+        except (Exception, KeyboardInterrupt) as error:
+            code, line = _told(error, is_verbose="-v" in argv or "--verbose" in argv)
+        print(f"kerashw: {' '.join(line.split())}", file=sys.stderr)
         return code
-    except KerashwError as error:
-        code, line = error.exit_code, str(error)
-    except KeyboardInterrupt:
-        code, line = 130, "interrupted."
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing may be flushed to it at exit
-        return 1
-    except OSError as error:
+
+
+def _told(error, is_verbose):
+    """(exit code, line) of what ended a verb; an unforeseen fault is raised again where all is to be said."""
+    if interrupts.is_behind(error):
+        return interrupts.exit_code(), "interrupted."
+    if isinstance(error, KerashwError):
+        return error.exit_code, str(error)
+    if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
-        code, line = 1, f"{name}{error.strerror or error}; mend it and repeat the command."
-    except Exception as error:
-        if "-v" in argv or "--verbose" in argv:
-            raise
-        first = next(iter(str(error).strip().splitlines()), "")
-        code, line = 1, f"{type(error).__name__}: {first} (an unforeseen fault; -v shows where)"
-    print(f"kerashw: {' '.join(line.split())}", file=sys.stderr)
-    return code
+        return 1, f"{name}{error.strerror or error}; mend it and repeat the command."
+    if is_verbose:
+        raise error
+    first = next(iter(str(error).strip().splitlines()), "")
+    return 1, f"{type(error).__name__}: {first} (an unforeseen fault; -v shows where)"

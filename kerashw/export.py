@@ -2,6 +2,7 @@
 
 import sys
 
+from kerashw import interrupts
 from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
 from kerashw.errors import WorkError
 from kerashw.provenance import dataset_of
@@ -39,6 +40,7 @@ def main(argv):
             model = formats.load_model(finished)
         served = formats.Served.of(model, dataset)
         for name in dict.fromkeys(options.format):
+            interrupts.check()
             try:
                 entry = formats.adopt(finished, served) if name == "keras" else formats.export(finished, name, served)
             except WorkError as error:

@@ -12,7 +12,8 @@ _heard = []  # signals since `listening` began
 @contextlib.contextmanager
 def listening():
     """While it lasts a signal raises KeyboardInterrupt, at once and at every `check`; a second one ends the process."""
-    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+    is_main = threading.current_thread() is threading.main_thread()  # only there may handlers be set
+    if not is_main or signal.getsignal(signal.SIGINT) is _hear:
         yield
         return
     before = {number: signal.signal(number, _hear) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -36,6 +37,11 @@ def check():
     """Nothing, unless a signal was heard: then KeyboardInterrupt, should the first one have been lost."""
     if _heard:
         raise KeyboardInterrupt
+
+
+def is_behind(error):
+    """Whether a signal led to that exception, which a library may have made of the first one."""
+    return isinstance(error, KeyboardInterrupt) or (bool(_heard) and isinstance(error, Exception))
 
 
 def exit_code():

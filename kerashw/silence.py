@@ -10,8 +10,8 @@ def silent():
     """Nothing reaches stderr, not even from C++; should the body fail, what it said is shown after all."""
     kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
         try:
+            os.dup2(said.fileno(), 2)
             yield
         except BaseException:
             said.seek(0)

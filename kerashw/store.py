@@ -242,8 +242,8 @@ class Store:
     @contextlib.contextmanager
     def _transaction(self):
         with self._faults():
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException:

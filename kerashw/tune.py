@@ -65,9 +65,23 @@ def parser():
 
 
 def main(argv):
-    """Resolves, checks, then runs; nothing is written before everything that can be checked has been."""
+    """The exit code of the verb; where it is interrupted, the command that continues is printed."""
     began = time.monotonic()
     options = from_environment(parser()).parse_args(argv)
+    with interrupts.listening():
+        try:
+            return check_and_make(options, argv, began)
+        except BaseException as error:
+            if options.dry_run or not interrupts.is_behind(error):
+                raise
+            words = [word for word in argv if word != "--overwrite" or options.overwrite]
+            again = shlex.join(["python", "-m", "kerashw.tune", *words])
+            print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
+            return interrupts.exit_code()
+
+
+def check_and_make(options, argv, began):
+    """Resolves, checks, then runs; nothing is written before everything that can be checked has been."""
     all_resolved = resolve(options)
     for resolved in all_resolved:
         check_writable(resolved.run.folder)
@@ -116,6 +130,7 @@ def say(text):
 def load_and_check(all_resolved, options):
     """The data set of all runs, which goes together with each."""
     dataset = load_data(all_resolved[0].study, options)
+    interrupts.check()
     for resolved in all_resolved:
         check_task(resolved, dataset)
         check_kept(resolved, options, {"data_sha256": dataset.digest})
@@ -123,23 +138,22 @@ def load_and_check(all_resolved, options):
 
 
 def make(all_resolved, dataset, options, argv, began):
-    """The runs, made one after the other and printed; the exit code where they were interrupted."""
-    any_fresh = options.overwrite or not all(one.run.is_finished for one in all_resolved)
+    """The runs, made one after the other, and printed."""
+    if options.overwrite:
+        for resolved in all_resolved:
+            if resolved.run.exists:
+                resolved.run.clear()
+        options.overwrite = False  # what lies there from now on is of this command, and continued by it
+    any_fresh = not all(one.run.is_finished for one in all_resolved)
     if any_fresh and (above := parent_of(all_resolved[0])):
         above.report_file.unlink(missing_ok=True)  # it tells of runs that will be others; written again at the end
     results = {}
-    with interrupts.listening():
-        try:
-            for place, resolved in enumerate(all_resolved):
-                now = time.monotonic()
-                share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
-                arms = [one.arm for one in all_resolved if one.arm]
-                results[resolved.arm] = run_one(resolved, dataset, options, argv, arms, end=now + max(share, 1.0))
-            compare_arms(all_resolved, dataset, options, anew=any_fresh)
-        except KeyboardInterrupt:
-            again = shlex.join(["python", "-m", "kerashw.tune", *(word for word in argv if word != "--overwrite")])
-            print(f"\nkerashw: interrupted; all that is finished is kept. To continue: {again}", file=sys.stderr)
-            return interrupts.exit_code()
+    for place, resolved in enumerate(all_resolved):
+        now = time.monotonic()
+        share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
+        arms = [one.arm for one in all_resolved if one.arm]
+        results[resolved.arm] = run_one(resolved, dataset, options, argv, arms, end=now + max(share, 1.0))
+    compare_arms(all_resolved, dataset, options, anew=any_fresh)
     if options.json:
         print(json.dumps(results if all_resolved[0].arm else results[None], indent=2))
     else:
@@ -196,7 +210,7 @@ def run_one(resolved, dataset, options, argv, arms, end):
     killed before, the same command writes it.
     """
     one = resolved.run
-    if one.is_finished and not options.overwrite and not put_aside(one, say):
+    if one.is_finished and not put_aside(one, say):
         say(f"{one.folder}: finished before; --overwrite begins anew.")
         if not one.report_file.exists():
             say(f"{one.report_file}: is missing: made again.")
@@ -205,8 +219,6 @@ def run_one(resolved, dataset, options, argv, arms, end):
     from kerashw.provenance import of_data, origin
 
     total = end - time.monotonic()
-    if options.overwrite and one.exists:
-        one.clear()
     if not one.exists:
         one.begin({
             **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,

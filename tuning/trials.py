@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kerashw import interrupts
 from kerashw.errors import WorkError
 from kerashw.population import Member, suits, train_in_groups
 from kerashw.risk import ATTEMPTS, at_risk, deaths
@@ -155,6 +156,7 @@ def _failing(store, attempt, place):
     except WorkError:  # the run's own files, not the trial
         raise
     except Exception as error:  # whatever a builder, Keras or TensorFlow raises
+        interrupts.check()  # they may have made it of a signal, which fails no trial
         attempt.errors[place] = error
         text = "".join(traceback.format_exception(error))
         store.add_event("failure", f"trial {attempt.proposal.number}\n{text}")
