@@ -38,11 +38,18 @@ def draw(folder, name, figure_function, *, footer=None, **numbers):
     figure = _drawn(figure_function, kept)
     kept = {"title": _title(figure), "caption": figure.caption, **kept}
     path = folder / f"{name}.png"
-    write_whole(path, to_png(figure))
+    picture = to_png(figure)
+    path.with_suffix(".json").unlink(missing_ok=True)  # of an older picture
+    write_whole(path, picture)
     # Last, so that where there are numbers there is a picture of them.
     content = json.dumps(kept, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     write_whole(folder / f"{name}.json", (content + "\n").encode())
     return path
+
+
+def is_drawn(folder, name):
+    """Whether `draw` has brought that figure to its end: each file appears whole, the numbers after the picture."""
+    return all((Path(folder) / f"{name}{suffix}").exists() for suffix in (".png", ".json"))
 
 
 def redraw(path, figure_function=None):

@@ -27,12 +27,19 @@ def is_whole(run):
 def recover(run, say):
     """Nothing, where study.json and trials.db are as they were written or can be put right; else Damaged.
 
-    The damaged file stays, under another name. `say` is told in one line what was found and done.
+    The damaged file stays, under another name. `say` is told in one line what was found and done. An unfinished run's
+    record of exports that cannot be read is made again; `put_aside` looks at that of a finished one.
     """
     _recover_study(run, say)
     _recover_store(run, say)
-    if run.report_file.exists() and not run.is_finished:  # the page is written after it
+    if run.is_finished:
+        return
+    if run.report_file.exists():  # the page is written after it
         say(f"{run.metrics_file}: is missing: made again.")
+    try:
+        exports.entries(run)
+    except Damaged as error:
+        say(f"{_first_part(error)}: kept as {keep_aside(run.exports_file).name} and made again.")
 
 
 def put_aside(run, say):
@@ -82,7 +89,7 @@ def _recover_study(run, say):
 def _study_kept(run):
     """What study.json held, as the state of the search or its copy keeps it; None where neither can tell."""
     for path in (run.store_file, run.store_copy):
-        with contextlib.suppress(WorkError, ValueError):
+        with contextlib.suppress(WorkError, ValueError, IndexError):
             if path.exists():
                 with contextlib.closing(read_only(path)) as store:
                     return json.loads(store.events("study")[0])

@@ -68,7 +68,7 @@ ROOMS = (
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request", "kerashw.summary"),
     ("tuning.search",),
-    ("tuning.curves",),
+    ("tuning.curves", "tuning.refit"),
     ("tuning.pipeline",),
     ("tuning.estimate",),
     ("kerashw.report",),

@@ -1,30 +1,26 @@
 """A run from its data set to its exported model: search, refit, test, export, and what is kept of each."""
 
+import contextlib
 import shutil
 import time
 from dataclasses import asdict
 
-import numpy as np
-
-from kerashw import evaluation, interrupts, tensorboard
+from kerashw import evaluation, tensorboard
 from kerashw.errors import WorkError
-from kerashw.formats import Served, export
+from kerashw.formats import Served, entries, export, verify
 from kerashw.leaderboard import leaderboard
 from kerashw.pictures import Record, draw_figures, gradient_summary
-from kerashw.population import Member, train_together
-from kerashw.reuse import draw_weights
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.splits import split
 from kerashw.study import plain
-from kerashw.training import Diverged, Task, train
+from kerashw.training import Task
 from kerashw.verdict import baseline, interval
 from tuning.curves import keep_curves
 from tuning.pruning import RULE
-from tuning.search import Budget, prepare, refit_epochs, search
+from tuning.refit import kept_refit, refit
+from tuning.search import Budget, prepare, search
 from tuning.trials import Setup
-
-REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
 
 
 def make_setup(study, dataset, run, *, seed, progress):
@@ -38,41 +34,35 @@ def make_setup(study, dataset, run, *, seed, progress):
 
 
 def execute(setup, dataset, *, about, budget=Budget(), figures=False):
-    """The metrics of the finished run; whatever an interrupted process had finished of it is kept.
+    """The metrics of the finished run, stage by stage; what an earlier process has finished is not done again.
 
     `about` is what metrics.json says of the run beside its results. The test items are touched once, after the refit;
     only the figures, where they are asked for, look at them again.
     """
     study, run, progress = setup.study, setup.run, setup.progress
     began = time.monotonic()
-    oracle = prepare(setup)
-    store = run.store()
-    budget = budget.after(sum(trial.seconds or 0 for trial in store.trials()))
-    try:
-        best = search(setup, store, oracle, budget)
-    finally:
-        write_trials(setup, store)
-        progress.close()
-    store.copy_to(run.store_copy)
-    trials = store.trials()
-    tensorboard.write_trials(
-        run.tensorboard, run.folder.name, study, trials, lambda trial: searched_values(setup, trial), setup.objective
-    )
-    searched = time.monotonic() - began
+    with contextlib.closing(run.store()) as store:
+        budget = budget.after(sum(trial.seconds or 0 for trial in store.trials()))
+        refitted = kept_refit(setup, store, dataset)
+        if refitted is None:
+            best = searched(setup, store, budget)
+            search_seconds = time.monotonic() - began
+            refitted = refit(setup, store, best, dataset, deadline=budget.end)
+        else:
+            search_seconds = 0.0
+        trials = store.trials()
+    best = next(trial for trial in trials if trial.number == refitted.trial)
     settings = setup.settings_of(best.proposed)
-    trained = refit(setup, store, best, settings, deadline=budget.end)
-    interrupts.check()
-    store.close()
-    write_history(run, trained)
-    outputs = evaluation.predict(trained.model, dataset.x_test)
-    test = dict(outputs=outputs, y=dataset.y_test, is_classification=setup.task.is_classification)
-    served = Served.of(trained.model, dataset)
-    export(run, "keras", served)
-    exported = export(run, "savedmodel", served)
+    served = Served.of(refitted.model, dataset)
+    exported = saved_model(run, served)
     record = Record(run, dataset, study.declaration(), setup.seed)
     if figures:
         keep_curves(setup, record, settings, budget.end)
-        draw_figures(record, name=progress.name, say=progress.say)
+        draw_figures(record, name=progress.name, say=progress.say, anew=False)
+    test = dict(
+        outputs=evaluation.predict(refitted.model, dataset.x_test), y=dataset.y_test,
+        is_classification=setup.task.is_classification,
+    )  # fmt: skip
     metrics = {
         **about,
         "objective": setup.objective,
@@ -87,53 +77,42 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "trials": counts(trials),
         "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
-                  "epochs": len(trained.history["epoch"]), "best_epoch": trained.best_epoch},
-        "parameters": trained.model.count_params(),
+                  "epochs": refitted.epochs, "best_epoch": refitted.best_epoch},
+        "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,
         "export": {name: exported[name] for name in ("largest_difference", "items_compared")},
-        "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": searched,
-                    "refit": trained.seconds, "total": time.monotonic() - began},
+        "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": search_seconds,
+                    "refit": refitted.seconds, "total": time.monotonic() - began},
     }  # fmt: skip
     shutil.rmtree(run.checkpoints, ignore_errors=True)
+    run.report_file.unlink(missing_ok=True)  # it would tell of other numbers
     write_json(run.metrics_file, metrics)
     progress.close()
     return metrics
 
 
-def refit(setup, store, best, settings, deadline):
-    """The winner trained anew: on train + validation, or on train with the best epoch by the validation part."""
-    study, task = setup.study, setup.task
-    epochs = refit_epochs(setup, best)
-    if study.refit == "all":
-        train_indices, validation_indices = np.arange(len(task.x), dtype="int32"), None
-    else:
-        train_indices, validation_indices = setup.splits[0]
-    how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
-    model = setup.model_of(settings)
-    together = setup.trains_together(model)
-    for attempt in range(REFIT_ATTEMPTS):
-        setup.progress.refit_began(epochs)
-        seed = derive(setup.seed, "refit", attempt)
-        items = dict(train_indices=train_indices, validation_indices=validation_indices)
-        try:
-            if together:
-                member = Member(settings, **items, seed=seed, epochs=epochs)
-                (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
-                if isinstance(trained, Diverged):
-                    raise trained
-                looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
-                tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
-                return trained
-            kept_by = setup.objective if validation_indices is not None and study.score_epoch == "best" else None
-            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
-            callbacks = [setup.progress.callback(), *shown]
-            return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
-        except Diverged as error:
-            store.add_event("refit", f"attempt {attempt}: {error}")
-    raise WorkError(
-        f"the refit of trial {best.number} diverged {REFIT_ATTEMPTS} times: narrow the range of learning_rate "
-        "and repeat the command with --overwrite."
-    )
+def searched(setup, store, budget):
+    """The best trial of the finished search, with trials.csv and TensorBoard's HParams page of all of them."""
+    oracle = prepare(setup)
+    try:
+        best = search(setup, store, oracle, budget)
+    finally:
+        write_trials(setup, store)
+        setup.progress.close()
+    store.copy_to(setup.run.store_copy)
+    tensorboard.write_trials(
+        setup.run.tensorboard, setup.run.folder.name, setup.study, store.trials(),
+        lambda trial: searched_values(setup, trial), setup.objective,
+    )  # fmt: skip
+    return best
+
+
+def saved_model(run, served):
+    """What exports.json says of the SavedModel, which is written where it does not lie there as it was left."""
+    with contextlib.suppress(WorkError):
+        verify(run, "savedmodel")
+        return entries(run)["savedmodel"]
+    return export(run, "savedmodel", served)
 
 
 def searched_values(setup, trial):
@@ -150,12 +129,6 @@ def write_trials(setup, store):
         objective=setup.objective, folds=len(setup.splits), executions=setup.study.executions,
     )  # fmt: skip
     write_csv(setup.run.trials_file, [header, *rows])
-
-
-def write_history(run, trained):
-    """history.csv: the metrics of the refit, epoch by epoch."""
-    names = list(trained.history)
-    write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
 
 
 def counts(trials):

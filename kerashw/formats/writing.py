@@ -20,7 +20,7 @@ def export(run, name, served):
     import tensorflow as tf
 
     place = place_of(run, name)
-    beside = place.with_name(f".{os.getpid()}.{place.name}")
+    beside, older = (place.with_name(f".{os.getpid()}.{name}") for name in (place.name, f"older.{place.name}"))
     try:
         place.parent.mkdir(exist_ok=True)
         WAYS[name].write(served, beside)
@@ -29,7 +29,8 @@ def export(run, name, served):
         if not difference <= limit:
             raise WorkError(f"what was written answers differently from Keras, by {difference:.2g}.")
         entry = entry_of(run, name, beside, difference=difference, compared=len(served.items))
-        _remove(place)
+        if place.is_dir():  # a folder does not take the place of another, and half of one must not be seen
+            os.replace(place, older)
         os.replace(beside, place)
     except WorkError as error:
         raise WorkError(f"{place}: not made, {error}") from None
@@ -38,6 +39,7 @@ def export(run, name, served):
         raise WorkError(f"{place}: could not be written ({reason}); make room, then repeat the command.") from None
     finally:
         _remove(beside)
+        _remove(older)
     keep(run, name, entry)
     return entry
 

@@ -13,9 +13,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kerashw import figures, interrupts
-from kerashw.drawing import draw
+from kerashw.drawing import draw, is_drawn
 from kerashw.pictures import answers, arms, data, excitement, inside, search, training
 from kerashw.pictures.data import curve_places, is_curve
 from kerashw.pictures.inside import gradient_summary
@@ -92,14 +93,16 @@ COMPARISONS = {
 }
 
 
-def draw_figures(record, *, name=None, say=print):
+def draw_figures(record, *, name=None, say=print, anew=True):
     """The paths of the figures of a run, drawn into its folder; `say` is told one line before, with the run's name.
 
-    A figure that fails is told on stderr and recorded as an event of the run, and the others are drawn.
+    A figure that fails is told on stderr and recorded as an event of the run, and the others are drawn. Those that are
+    there, drawn by an earlier process, stay as they are where they are not wanted `anew`.
     """
     with contextlib.closing(record.run.store()) as store:
         store.forget_events("figure")  # what failed before is drawn again
-        return _drawn(FIGURES, record, record.run, record.warning, name, say, lambda text: store.add_event("figure", text))
+        keep = partial(store.add_event, "figure")
+        return _drawn(FIGURES, record, record.run, record.warning, name, say, keep, anew)
 
 
 def draw_comparison(run, arms, *, name=None, say=print):
@@ -108,15 +111,17 @@ def draw_comparison(run, arms, *, name=None, say=print):
     return _drawn(COMPARISONS, arms, run, warning, name, say, lambda text: None)
 
 
-def _drawn(pictures, subject, run, footer, title, say, keep):
+def _drawn(pictures, subject, run, footer, title, say, keep, anew=True):
     plan = []
     for name, picture in pictures.items():
         with _failing(run, name, keep):
             plan += [(f"{name}_{part}".replace("/", ".") if part else name, picture, part)
                      for part in _parts(picture.when(subject))]  # fmt: skip
-    say(f"{title or run.folder}: drawing {len(plan)} figures")
+    missing = [one for one in plan if anew or not is_drawn(run.figures, one[0])]
+    if missing or not plan:
+        say(f"{title or run.folder}: drawing {len(missing)} figures")
     paths = []
-    for name, picture, part in plan:
+    for name, picture, part in missing:
         interrupts.check()
         with _failing(run, name, keep):
             numbers = picture.numbers(subject, part) if part else picture.numbers(subject)
@@ -135,6 +140,7 @@ def _failing(run, name, keep):
     try:
         yield
     except Exception as error:
+        interrupts.check()  # a library may have made another exception of it
         for suffix in (".png", ".json"):
             (run.figures / f"{name}{suffix}").unlink(missing_ok=True)
         told = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), 'no message')}"

@@ -1,0 +1,113 @@
+"""The refit: the winner trained anew, once; what it gave is kept, and read back by a process that continues the run."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kerashw import interrupts, tensorboard
+from kerashw.errors import WorkError
+from kerashw.formats import Served, adopt, entries, export, load_keras
+from kerashw.formats.exports import digest
+from kerashw.population import Member, train_together
+from kerashw.reuse import draw_weights
+from kerashw.run import keep_aside, write_csv
+from kerashw.seeds import derive
+from kerashw.training import Diverged, train
+from tuning.search import refit_epochs
+
+REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
+DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """The model of a run, the trial whose settings it has, and how it was trained; `best_epoch` counts from 1."""
+
+    trial: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+    model: object = field(repr=False)
+
+
+def kept_refit(setup, store, dataset):
+    """The refit that an earlier process has brought to its end, or None; a file of it that has changed lies aside."""
+    run, told = setup.run, store.events(DONE)
+    if not told:
+        return None
+    kept = json.loads(told[-1])
+    expected = {run.folder / name: digest for name, digest in kept.pop("sha256").items()}
+    changed = [path for path, sha256 in expected.items() if not path.exists() or digest(path) != sha256]
+    for path in changed:
+        found = f"has changed since it was written: kept as {keep_aside(path).name}" if path.exists() else "is missing"
+        setup.progress.say(f"{path}: {found}; the winner is trained anew.")
+    if changed:
+        return None
+    model = load_keras(run.keras_file)
+    if "keras" not in entries(run):  # exports.json was lost
+        adopt(run, Served.of(model, dataset))
+    return Refitted(**kept, model=model)
+
+
+def refit(setup, store, best, dataset, deadline):
+    """The winner, trained anew, as model.keras and history.csv in the run's folder."""
+    run = setup.run
+    _forget(run, store)
+    trained = _trained(setup, store, best, setup.settings_of(best.proposed), deadline)
+    interrupts.check()
+    export(run, "keras", Served.of(trained.model, dataset))
+    names = list(trained.history)
+    write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
+    done = Refitted(best.number, len(trained.history["epoch"]), trained.best_epoch, trained.seconds, trained.model)
+    told = {name: value for name, value in vars(done).items() if name != "model"}
+    files = {path.name: digest(path) for path in (run.keras_file, run.history_file)}
+    store.add_event(DONE, json.dumps({**told, "sha256": files}))
+    store.copy_to(run.store_copy)
+    return done
+
+
+def _forget(run, store):
+    """Nothing is left that tells of an earlier model; metrics.json goes first, as the run is finished no longer."""
+    run.metrics_file.unlink(missing_ok=True)
+    for kind in (DONE, "refit"):
+        store.forget_events(kind)
+    shutil.rmtree(run.figures, ignore_errors=True)
+    for path in (run.curves_file, run.exports_file):
+        path.unlink(missing_ok=True)
+
+
+def _trained(setup, store, best, settings, deadline):
+    """The training: on train + validation, or on train with the best epoch by the validation part."""
+    study, task = setup.study, setup.task
+    epochs = refit_epochs(setup, best)
+    train_indices, validation_indices = setup.splits[0]
+    if study.refit == "all":
+        train_indices, validation_indices = np.arange(len(task.x), dtype="int32"), None
+    how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
+    model = setup.model_of(settings)
+    together = setup.trains_together(model)
+    for attempt in range(REFIT_ATTEMPTS):
+        setup.progress.refit_began(epochs)
+        seed = derive(setup.seed, "refit", attempt)
+        items = dict(train_indices=train_indices, validation_indices=validation_indices)
+        try:
+            if together:
+                member = Member(settings, **items, seed=seed, epochs=epochs)
+                (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
+                if isinstance(trained, Diverged):
+                    raise trained
+                looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
+                tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
+                return trained
+            kept_by = setup.objective if validation_indices is not None and study.score_epoch == "best" else None
+            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
+            callbacks = [setup.progress.callback(), *shown]
+            return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
+        except Diverged as error:
+            store.add_event("refit", f"attempt {attempt}: {error}")
+    raise WorkError(
+        f"the refit of trial {best.number} diverged {REFIT_ATTEMPTS} times: narrow the range of learning_rate "
+        "and repeat the command with --overwrite."
+    )
