@@ -43,7 +43,7 @@ def given(folder, *options):
 @pytest.mark.parametrize(
     "death, together, told",
     [
-        ("os.kill(os.getpid(), 9)", False, "signal 9"),
+        pytest.param("os.kill(os.getpid(), 9)", False, "signal 9", marks=pytest.mark.faults),
         pytest.param("os.abort()", False, "signal 6", marks=pytest.mark.faults),
         pytest.param("os._exit(7)", False, "exit code 7", marks=pytest.mark.faults),
         pytest.param("os.kill(os.getpid(), 9)", None, "signal 9", marks=pytest.mark.faults),
