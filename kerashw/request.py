@@ -47,7 +47,7 @@ def checked_name(name):
 
 def changed(study, options):
     """The study with what the command line says of search, fields and settings."""
-    changes = {name: value for name in ("folds", "executions", "samples")
+    changes = {name: value for name in ("folds", "executions", "refits", "samples")
                if (value := getattr(options, name)) is not None}  # fmt: skip
     if options.prune is not None:
         changes["prune"] = None if options.prune == "none" else options.prune

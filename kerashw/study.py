@@ -77,6 +77,7 @@ class Study:
     prune: str | None = None  # "median": give up trials below the median of the earlier ones; Hyperband has its own way
     refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
     refit_epochs: int | None = None  # by default as many as the search found best
+    refits: int = 1  # trainings of the winner with a seed each; the first gives the model, all of them the spread
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
     together: bool | None = None  # whether trainings share one loop; by default where model and data are small
     samples: int | None = None  # use only so many training items
@@ -107,7 +108,7 @@ class Study:
                 self.at("quick")
 
     def _check_fields(self):
-        whole = dict(folds=0, executions=1, refit_epochs=1, samples=1)
+        whole = dict(folds=0, executions=1, refit_epochs=1, refits=1, samples=1)
         for name, least in whole.items():
             value = getattr(self, name)
             if value is None and name in ("refit_epochs", "samples"):

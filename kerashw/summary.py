@@ -1,7 +1,7 @@
 """What tune tells a person on the terminal: what a run came to, and before it what it would be."""
 
 from kerashw.progress import duration
-from kerashw.verdict import with_interval
+from kerashw.verdict import over_seeds, with_interval
 
 
 def title(resolved):
@@ -24,6 +24,9 @@ def summary(resolved, metrics):
         f"  validation  {metrics['objective']} {metrics['validation']['score']:.4g}",
         f"  test        {shown_tests}",
     ]
+    if found := over_seeds(metrics):
+        told = ", ".join(f"{name} {one.mean:.4g} ± {one.deviation:.2g}" for name, one in found.items())
+        lines.append(f"  {next(iter(found.values())).count} seeds     {told} (mean and standard deviation of the refits)")
     if metrics["stand_in"]:
         lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
     elif published:

@@ -42,6 +42,8 @@ def parser():
     add("--epochs", type=whole(1), metavar="N", help="epochs of each training, the refit included")
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
+    add("--refits", type=whole(1), metavar="N", help="train the winner N times, each with another seed, and tell the "
+        "spread of its test metrics (default: 1)")  # fmt: skip
     add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
         "train all to their end (default: median in the preset quick)")  # fmt: skip
     add("--samples", type=whole(1), metavar="N", help="use only N training items")

@@ -1,5 +1,7 @@
 """What a result on test items is worth: the interval it is certain to, and the plainest answer it has to beat."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 LEVEL = 0.95  # the share of such intervals that hold what unlimited test items would give
@@ -35,6 +37,29 @@ def interval(outputs, y, *, is_classification, seed):
         method="BCa" if corrected else "percentile",
     ).confidence_interval  # fmt: skip
     return _told("mse", found, f"bootstrap{', BCa' if corrected else ''}", len(errors))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A test metric over the refits of a winner, each with a seed of its own: chance in the training, not in the items."""
+
+    mean: float
+    deviation: float
+    count: int
+
+
+def over_seeds(metrics):
+    """{test metric: its Spread}, from metrics.json; {} of a run with a single refit that did not diverge.
+
+    >>> metrics = {"test": {"mse": 1.0}, "refitted_again": [{"test": {"mse": 3.0}}, {"test": None}]}
+    >>> over_seeds(metrics)["mse"]
+    Spread(mean=2.0, deviation=1.4142135623730951, count=2)
+    """
+    tests = [metrics["test"], *(one["test"] for one in metrics.get("refitted_again", ()) if one["test"])]
+    if len(tests) < 2:
+        return {}
+    values = {name: [one[name] for one in tests] for name in metrics["test"]}
+    return {name: Spread(float(np.mean(some)), float(np.std(some, ddof=1)), len(some)) for name, some in values.items()}
 
 
 def baseline(dataset):

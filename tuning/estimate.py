@@ -22,7 +22,7 @@ def estimate(study, dataset, *, seed):
     settings = first_settings(setup)
     model = setup.model_of(settings)
     items, trained = len(setup.task.x), len(setup.splits[0][0])
-    refit_epochs = study.refit_epochs or settings["epochs"]
+    refit_epochs = (study.refit_epochs or settings["epochs"]) * study.refits
     if setup.trains_together(model):
         start, per_epoch = _together(setup, settings, oracle.batch)
         starts = -(-trials // oracle.batch) + 1

@@ -18,7 +18,7 @@ from kerashw.training import Task
 from kerashw.verdict import baseline, interval
 from tuning.curves import keep_curves
 from tuning.pruning import RULE
-from tuning.refit import kept_refit, refit
+from tuning.refit import kept_refit, refit, repeated
 from tuning.search import Budget, prepare, search
 from tuning.trials import Setup
 
@@ -50,9 +50,9 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
             refitted = refit(setup, store, best, dataset, deadline=budget.end)
         else:
             search_seconds = 0.0
-        trials = store.trials()
-    best = next(trial for trial in trials if trial.number == refitted.trial)
-    settings = setup.settings_of(best.proposed)
+        trials, best = store.trials(), store.trial(refitted.trial)
+        settings = setup.settings_of(best.proposed)
+        others = repeated(setup, store, best, settings, dataset, deadline=budget.end)
     served = Served.of(refitted.model, dataset)
     exported = saved_model(run, served)
     record = Record(run, dataset, study.declaration(), setup.seed)
@@ -78,6 +78,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
                   "epochs": refitted.epochs, "best_epoch": refitted.best_epoch},
+        "refitted_again": others,
         "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,
         "export": {name: exported[name] for name in ("largest_difference", "items_compared")},

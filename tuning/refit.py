@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from kerashw import interrupts, tensorboard
 from kerashw.errors import WorkError
+from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
 from kerashw.formats.exports import digest
 from kerashw.population import Member, train_together
@@ -19,6 +21,7 @@ from tuning.search import refit_epochs
 
 REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
 DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files
+AGAIN = "refitted again"  # with another seed: how long it took and what it came to
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,59 @@ def refit(setup, store, best, dataset, deadline):
     return done
 
 
+def repeated(setup, store, best, settings, dataset, deadline):
+    """What the winner came to when it was trained again with other seeds: best epoch, seconds and test metrics of each.
+
+    With the refit itself they are as many as the study wants, or fewer where the deadline comes first. Of one that
+    diverged all is None. Those that an earlier process has finished are kept.
+    """
+    found = [json.loads(text) for text in store.events(AGAIN)]
+    items, epochs, wanted = _items(setup), refit_epochs(setup, best), setup.study.refits - 1
+    together = setup.trains_together(setup.model_of(settings))
+    how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, deadline=deadline)
+    while len(found) < wanted and time.monotonic() < deadline:
+        numbers = range(len(found), wanted if together else len(found) + 1)
+        setup.progress.refit_began(epochs * len(numbers))
+        seeds = [derive(setup.seed, "refit again", number) for number in numbers]
+        if together:
+            members = [Member(settings, **items, seed=seed, epochs=epochs) for seed in seeds]
+            made = train_together(setup.study.model, members, setup.task, **how, report=setup.progress.epochs)
+        else:
+            made = [_or_diverged(train, setup.study.model, settings, setup.task, **items, seed=seeds[0], epochs=epochs,
+                                 **how, callbacks=[setup.progress.callback()])]  # fmt: skip
+        interrupts.check()
+        for trained in made:
+            if isinstance(trained, Diverged):
+                told = {"best_epoch": None, "seconds": None, "test": None}
+            elif trained.cut:  # by the deadline: it is not what the others are
+                return found
+            else:
+                outputs = predict(trained.model, dataset.x_test)
+                tested = metrics(outputs, dataset.y_test, is_classification=setup.task.is_classification)
+                told = {"best_epoch": trained.best_epoch, "seconds": trained.seconds, "test": tested}
+            store.add_event(AGAIN, json.dumps(told))
+            found.append(told)
+    return found
+
+
+def _or_diverged(train, *given, **named):
+    try:
+        return train(*given, **named)
+    except Diverged as error:
+        return error
+
+
+def _items(setup):
+    """The items to train on and to validate on: all and none, or those of the first split."""
+    if setup.study.refit == "all":
+        return dict(train_indices=np.arange(len(setup.task.x), dtype="int32"), validation_indices=None)
+    return dict(zip(("train_indices", "validation_indices"), setup.splits[0]))
+
+
 def _forget(run, store):
     """Nothing is left that tells of an earlier model; metrics.json goes first, as the run is finished no longer."""
     run.metrics_file.unlink(missing_ok=True)
-    for kind in (DONE, "refit"):
+    for kind in (DONE, AGAIN, "refit"):
         store.forget_events(kind)
     shutil.rmtree(run.figures, ignore_errors=True)
     for path in (run.curves_file, run.exports_file):
@@ -82,16 +134,13 @@ def _trained(setup, store, best, settings, deadline):
     """The training: on train + validation, or on train with the best epoch by the validation part."""
     study, task = setup.study, setup.task
     epochs = refit_epochs(setup, best)
-    train_indices, validation_indices = setup.splits[0]
-    if study.refit == "all":
-        train_indices, validation_indices = np.arange(len(task.x), dtype="int32"), None
+    items = _items(setup)
     how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
     model = setup.model_of(settings)
     together = setup.trains_together(model)
     for attempt in range(REFIT_ATTEMPTS):
         setup.progress.refit_began(epochs)
         seed = derive(setup.seed, "refit", attempt)
-        items = dict(train_indices=train_indices, validation_indices=validation_indices)
         try:
             if together:
                 member = Member(settings, **items, seed=seed, epochs=epochs)
@@ -101,7 +150,7 @@ def _trained(setup, store, best, settings, deadline):
                 looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
                 tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
                 return trained
-            kept_by = setup.objective if validation_indices is not None and study.score_epoch == "best" else None
+            kept_by = setup.objective if study.refit == "stop" and study.score_epoch == "best" else None
             shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
             callbacks = [setup.progress.callback(), *shown]
             return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)

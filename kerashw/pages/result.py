@@ -7,7 +7,7 @@ from kerashw.pages.blocks import Cell, Code, Facts, Figure, Headline, Notice, Po
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words
 from kerashw.progress import duration
-from kerashw.verdict import ends, short
+from kerashw.verdict import ends, over_seeds, short
 
 
 def verdict(kept):
@@ -38,6 +38,9 @@ def _headline(metrics):
     yield Figure(f"Test {main.replace('_', ' ')}", short(value), f"{sure}{rest}", leads=True)
     if metrics["published"]:
         yield _published(metrics)
+    if main in (found := over_seeds(metrics)):
+        seeds = found[main]
+        yield Figure(f"Over {seeds.count} seeds", short(seeds.mean), f"± {seeds.deviation:.2g} between trainings of the winner")
     base = metrics.get("baseline")
     if base:
         yield Figure("Baseline", short(base["value"]), f"{base['metric']} of {base['answer']}")

@@ -1,0 +1,63 @@
+"""The winner trained again with other seeds: told apart from the model that is kept, and not made twice."""
+
+import json
+from contextlib import closing
+
+import numpy as np
+import pytest
+from test_search import ABOUT, LINES, SMALL, begun, run_of, study_of
+
+from kerashw.run import Run
+from kerashw.space import Choice, Grid
+from kerashw.verdict import over_seeds
+from tuning import refit as refits
+from tuning.pipeline import execute, make_setup
+
+RATES = dict(SMALL, learning_rate=Choice(0.01, 0.02), dropout=0.2)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["population", "fit"])
+def pair(request, tmp_path_factory):
+    """A run with three refits and one with a single refit, otherwise equal."""
+    folder, fields = tmp_path_factory.mktemp("pair"), dict(settings=RATES, together=request.param)
+    return [run_of(folder / str(count), study_of(Grid(), refits=count, **fields)) for count in (3, 1)]
+
+
+def test_each_refit_has_metrics_of_its_own_and_the_first_is_the_model_s(pair):
+    three, one = (run.metrics for run in pair)
+    tests = [three["test"], *(again["test"] for again in three["refitted_again"])]
+    assert len({test["mse"] for test in tests}) == 3
+    assert three["test"] == pytest.approx(one["test"], rel=1e-6) and one["refitted_again"] == []
+
+
+def test_the_spread_is_that_of_all_refits(pair):
+    three, one = (run.metrics for run in pair)
+    values = [three["test"]["mse"], *(again["test"]["mse"] for again in three["refitted_again"])]
+    found = over_seeds(three)["mse"]
+    assert (found.mean, found.deviation, found.count) == pytest.approx((np.mean(values), np.std(values, ddof=1), 3))
+    assert over_seeds(one) == {}
+
+
+def test_a_run_that_is_continued_makes_only_the_refits_that_are_missing(tmp_path, monkeypatch):
+    study = study_of(Grid(), refits=3, settings=RATES)
+    setup = begun(tmp_path / "run", study, LINES)
+    kept = json.dumps({"best_epoch": 1, "seconds": 0.5, "test": {"mse": 7.0, "mae": 2.0, "r2": 0.0}})
+    real = refits.refit
+
+    def refitted(setup, store, *given, **named):
+        done = real(setup, store, *given, **named)
+        store.add_event(refits.AGAIN, kept)
+        return done
+
+    monkeypatch.setattr("tuning.pipeline.refit", refitted)
+    metrics = execute(setup, LINES, about=ABOUT)
+    assert metrics["refitted_again"][0] == json.loads(kept) and len(metrics["refitted_again"]) == 2
+    with closing(setup.run.store()) as store:
+        assert len(store.events(refits.AGAIN)) == 2
+    setup.run.metrics_file.unlink()
+    again = execute(make_setup(study, LINES, Run(tmp_path / "run"), seed=0, progress=setup.progress), LINES, about=ABOUT)
+    assert again["refitted_again"] == metrics["refitted_again"]
+
+
+def test_a_refit_that_diverged_is_counted_out():
+    assert over_seeds({"test": {"mse": 1.0}, "refitted_again": [{"test": None}]}) == {}
