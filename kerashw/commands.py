@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -21,6 +22,10 @@ VERBS = {
 }
 
 
+LONGEST_LINE = 2_000  # characters of a fault that is told
+LARGEST_COUNT = 2**31 - 1  # what TensorFlow counts with
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with exit code 2."""
 
@@ -34,8 +39,8 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. See {self.prog} --help.")
 
 
-def whole(least):
-    """An argument type: a whole number of at least `least`."""
+def whole(least, most=LARGEST_COUNT):
+    """An argument type: a whole number of at least `least` and at most `most`."""
 
     def convert(text):
         try:
@@ -44,6 +49,8 @@ def whole(least):
             number = None
         if number is None or number < least:
             raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        if number > most:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at most {most:,}, got {text!r}")
         return number
 
     return convert
@@ -122,7 +129,7 @@ def run(main, argv=None):
             return 1
         except (Exception, KeyboardInterrupt) as error:
             code, line = _told(error, is_verbose="-v" in argv or "--verbose" in argv)
-        print(f"kerashw: {' '.join(line.split())}", file=sys.stderr)
+        print(f"kerashw: {_shortened(line)}", file=sys.stderr)
         return code
 
 
@@ -134,8 +141,19 @@ def _told(error, is_verbose):
         return error.exit_code, str(error)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
-        return 1, f"{name}{error.strerror or error}; mend it and repeat the command."
+        code = UsageError.exit_code if error.errno == errno.ENAMETOOLONG else 1  # only names that a person gives are
+        return code, f"{name}{error.strerror or error}; mend it and repeat the command."
     if is_verbose:
         raise error
     first = next(iter(str(error).strip().splitlines()), "")
     return 1, f"{type(error).__name__}: {first} (an unforeseen fault; -v shows where)"
+
+
+def _shortened(line):
+    """The line, which may repeat something long that was given; its end says how to mend it.
+
+    >>> len(_shortened("word " * 1000)) <= LONGEST_LINE + 5
+    True
+    """
+    line = " ".join(line.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
 from kerashw.errors import UsageError
 from kerashw.progress import Progress
-from kerashw.report import records_of
+from kerashw.report import data_of, records_of
 from kerashw.run import Run, check_writable, make_folder
 
 EPILOG = """The folder of a comparison stands for its arms. The pictures lie beside the page, in a folder of its name.
@@ -26,8 +26,9 @@ def main(argv):
     names = names_of(runs)
     check_comparable(runs)
     page = page_of(options.out, runs)
+    data = data_of(runs, options.data_dir)
     quiet_tensorflow()
-    records = dict(zip(names, records_of(runs, options.data_dir), strict=True))
+    records = dict(zip(names, records_of(runs, data), strict=True))
     print(write(records, page, Progress(page.stem, quiet=options.quiet).say))
 
 

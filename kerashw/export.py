@@ -4,7 +4,7 @@ import sys
 
 from kerashw import interrupts
 from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
-from kerashw.errors import WorkError
+from kerashw.errors import UsageError, WorkError
 from kerashw.provenance import dataset_of
 from kerashw.run import Run
 
@@ -26,6 +26,11 @@ def main(argv):
                         help="where the run's data are now (default: where they were)")  # fmt: skip
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)
+    if "onnx" in options.format:
+        from kerashw.formats.onnx import lacking
+
+        if told := lacking():
+            raise UsageError(f"{told}.")
     dataset = dataset_of(finished, options.data_dir)
     quiet_tensorflow()
     from kerashw import formats

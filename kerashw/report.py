@@ -19,6 +19,8 @@ def main(argv):
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     options = from_environment(parser).parse_args(argv)
     asked = {one: Run.all_finished(one) for one in options.runs}
+    drawn = [one for named, runs in asked.items() for one in runs if not options.no_figures or not Run(named).exists]
+    data = data_of(drawn, options.data_dir)
     quiet_tensorflow()
     from kerashw.pages import write_comparison, write_report
     from kerashw.pictures import draw_figures
@@ -26,7 +28,7 @@ def main(argv):
     for named, runs in asked.items():
         above, say = Run(named), Progress(named, quiet=options.quiet).say
         is_arms = not above.exists
-        records = [] if options.no_figures and not is_arms else records_of(runs, options.data_dir)
+        records = [] if options.no_figures and not is_arms else records_of(runs, data)
         if not options.no_figures:
             for record in records:
                 draw_figures(record, say=say)
@@ -39,10 +41,10 @@ def main(argv):
             print(write_comparison(arms, above, above.report_file, title=title, say=say))
 
 
-def records_of(runs, data_dir=None):
-    """The Records of finished runs; data that several share are loaded once."""
+def data_of(runs, data_dir=None):
+    """{hash: data set} of finished runs, whose models are whole; data that several share are loaded once."""
     from kerashw.formats import verify
-    from kerashw.pictures import Record, dataset_of
+    from kerashw.provenance import dataset_of
 
     loaded = {}
     for one in runs:
@@ -50,7 +52,14 @@ def records_of(runs, data_dir=None):
         digest = one.study()["data_sha256"]
         if digest not in loaded:
             loaded[digest] = dataset_of(one, data_dir)
-    return [Record.read(one, loaded[one.study()["data_sha256"]]) for one in runs]
+    return loaded
+
+
+def records_of(runs, data):
+    """The Records of finished runs, with their data by hash."""
+    from kerashw.pictures import Record
+
+    return [Record.read(one, data[one.study()["data_sha256"]]) for one in runs]
 
 
 if __name__ == "__main__":

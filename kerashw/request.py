@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,8 +39,10 @@ def resolve(options):
 
 def checked_name(name):
     """The name of a run, which is one folder below --out."""
-    if not name.strip() or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+    if not name.strip() or name in (".", "..") or "/" in name or "\\" in name:
         raise UsageError(f"--name {name!r}: one folder name is needed; --out says where it goes.")
+    if not re.fullmatch("[^\x00-\x1f\x7f\ud800-\udfff]*", name):
+        raise UsageError(f"--name {name!r}: a name of text in one line is needed.")
     if len(os.fsencode(name)) > LONGEST_NAME:
         raise UsageError(f"--name {name[:20]!r}...: a folder's name has at most {LONGEST_NAME} bytes.")
     return name

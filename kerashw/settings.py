@@ -23,6 +23,7 @@ OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "rmspro
 SCHEDULES = ("constant", "cosine")
 # What a builder is told about the data; no study sets these.
 GIVEN = ("input_shape", "outputs")
+LARGEST_COUNT = 2**31 - 1  # what TensorFlow counts with
 
 
 def _number(low=-math.inf, high=math.inf, *, open_low=False, open_high=False):
@@ -35,7 +36,7 @@ def _number(low=-math.inf, high=math.inf, *, open_low=False, open_high=False):
 
 
 def _whole(low):
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= low
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST_COUNT
 
 
 def _each(holds):
@@ -62,8 +63,8 @@ RULES = {
     "momentum": (_fraction, "a number from 0 to below 1"),
     "weight_decay": (_number(0), "a number of at least 0"),
     "schedule": (_one_of(*SCHEDULES), f"one of {', '.join(SCHEDULES)}"),
-    "batch_size": (_whole(1), "a whole number of at least 1"),
-    "epochs": (_whole(1), "a whole number of at least 1"),
+    "batch_size": (_whole(1), f"a whole number from 1 to {LARGEST_COUNT:,}"),
+    "epochs": (_whole(1), f"a whole number from 1 to {LARGEST_COUNT:,}"),
     "patience": (lambda value: value is None or _whole(1)(value), "a whole number of at least 1, or None"),
     "hidden": (_tuple_of(_whole(1)), "a tuple of whole numbers, one per hidden layer, such as (128, 64)"),
     "filters": (_tuple_of(_whole(1)), "a tuple of whole numbers, one per convolution, such as (10, 20)"),
@@ -79,7 +80,7 @@ RULES = {
     "batch_normalization": (lambda value: isinstance(value, bool), "True or False"),
     "normalize": (lambda value: isinstance(value, bool), "True or False"),
     "kernel_initializer": (_initializer, "a Keras name, or dict(class_name=..., config=dict(...))"),
-    "degree": (_whole(1), "a whole number of at least 1"),
+    "degree": (_whole(1), f"a whole number from 1 to {LARGEST_COUNT:,}"),
     "scale": (_number(0, open_low=True), "a number above 0"),
     "augment": (lambda value: value is None or isinstance(value, Augment), "Augment(...) or None"),
 }

@@ -11,16 +11,16 @@ def split(labels, *, stratify, folds=0, validation=0.2, seed=0):
     >>> [(len(train), len(held)) for train, held in split(np.zeros(10), stratify=False, folds=5)]
     [(8, 2), (8, 2), (8, 2), (8, 2), (8, 2)]
     """
-    from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
-
-    indices = np.arange(len(labels))
     if folds:
-        kind = StratifiedKFold if stratify else KFold
         most = np.unique(labels, return_counts=True)[1].min() if stratify else len(labels)
         if folds > most:
             what = "items of the smallest class" if stratify else "training items"
             raise UsageError(f"{folds} folds need at least {folds} {what}, there are {most}: use fewer folds.")
-        splitter = kind(folds, shuffle=True, random_state=seed)
+    from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+    indices = np.arange(len(labels))
+    if folds:
+        splitter = (StratifiedKFold if stratify else KFold)(folds, shuffle=True, random_state=seed)
         return [(train.astype("int32"), held.astype("int32")) for train, held in splitter.split(indices, labels)]
     try:
         train, held = train_test_split(

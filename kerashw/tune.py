@@ -50,7 +50,7 @@ def parser():
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
     add("--time-budget", type=checked(parse_duration), metavar="TIME", help="such as 90s or 10m; the refit fits in")
-    add("--seed", type=whole(0), default=0, metavar="N", help="decides all chance (default: 0)")
+    add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="decides all chance (default: 0)")
     add("--data-dir", type=folder, metavar="DIR",
         help="idx, npz or CSV files, or folders mnist, fashion-mnist, regression in it")  # fmt: skip
     add("--no-stand-in", action="store_true", help="rather fail than use a stand-in for data that cannot be had")

@@ -181,7 +181,7 @@ BAD_FILES = {
     "an npz that unpacks to more than it says": (
         NPZ, npz_of(declares(368), x_train=npy_of(images(20)) + bytes(1 << 26)), "Bad CRC-32"),
     "an npz whose array is larger than all memory": (
-        NPZ, npz_of(x_train=npy_of(images(20)).replace(b"(20, 4, 3)", b"(2000000000, 4, 3)")), "declares 24,000,000,000"),
+        NPZ, npz_of(x_train=npy_of(images(20)).replace(b"(20, 4, 3)", b"(2000000000, 4, 3)")), "declares 24,000,"),
     "an npz of objects": (NPZ, npz_of(x_train=np.array([None] * 20)), "x_train.npy holds object, expected numbers"),
     "an npz with labels outside the classes": (NPZ, npz_of(y_test=labels(10) + 1), "y_test holds label 10, expected"),
     "an npz with fewer labels than images": (NPZ, npz_of(y_test=labels(9)), "10 test inputs but 9 test targets"),
@@ -301,7 +301,7 @@ BAD_ITEMS = {
     "a gz of images of 2 GB each": (
         "a-idx3-ubyte.gz", bomb(idx_of((1, 65536, 65536)), 1), PIXELS, "more than the limit of 2 GiB"),
     "a gz of 2 GB of other images": (
-        "a-idx3-ubyte.gz", bomb(idx_of((2_000_000, 28, 28))), PIXELS, "has shape (2000000, 28, 28), expected (n, 4, 3)"),
+        "a-idx3-ubyte.gz", bomb(idx_of((2_000_000, 28, 28))), PIXELS, "has shape (2000000, 28, 28), expected"),
     "an idx with fewer images": ("a-idx3-ubyte", idx_of((21, 4, 3)), PIXELS, "only 240 bytes of data, expected 252"),
     "an idx with bytes after": ("a-idx3-ubyte", idx_of((20, 4, 3), after=b"x"), PIXELS, "more bytes of data"),
     "an idx of floats": ("a-idx3-ubyte", idx_of((20, 4, 3), kind=13), PIXELS, "holds idx type 0x0d"),

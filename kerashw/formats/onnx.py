@@ -49,10 +49,14 @@ def opened(path):
     return lambda items: dict(zip(names, session.run(names, {given.name: items})))
 
 
+def lacking():
+    """Which of the packages that ONNX needs are not installed, and what to do, in one phrase; None if all are there."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    return f"ONNX needs {', '.join(missing)}, not installed here: pip install {' '.join(PACKAGES)}" if missing else None
+
+
 def _packages():
     """The three packages; a WorkError names those that are not installed."""
-    found = {name: importlib.util.find_spec(name) for name in PACKAGES}
-    missing = [name for name in PACKAGES if found[name] is None]
-    if missing:
-        raise WorkError(f"ONNX needs {', '.join(missing)}, not installed here: pip install {' '.join(PACKAGES)}")
+    if told := lacking():
+        raise WorkError(told)
     return [importlib.import_module(name) for name in PACKAGES]
