@@ -119,7 +119,7 @@ def seen(folder):
 
 
 @pytest.mark.parametrize(
-    "tuner", [tuner if tuner == "bayesian" else pytest.param(tuner, marks=pytest.mark.slow) for tuner in TUNERS]
+    "tuner", [tuner if tuner == "random" else pytest.param(tuner, marks=pytest.mark.slow) for tuner in TUNERS]
 )
 def test_a_search_killed_in_the_middle_ends_with_the_trials_of_an_uninterrupted_one(tuner, folder, seen, capsys):
     killed = seen(tuner)
