@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerashw.averaging import averaged_from
 from kerashw.batches import epoch_order
 from kerashw.loop import Fixed, Shape, State, program, rows_of
 from kerashw.reuse import draw_weights
@@ -34,6 +35,7 @@ class Member:
     initial_epoch: int = 0
     start: list | None = None
     bars: tuple = ()
+    average: float = 0.0  # without validation items: the share of the last epochs whose weights are averaged
 
 
 class Group:
@@ -88,7 +90,8 @@ class Group:
             cut = at < last and time.monotonic() > deadline
         seconds, history = (time.monotonic() - began) / len(self.members) / share, np.concatenate(rows)
         is_best = self._is_held and self.score_epoch == "best"
-        weights = (state.best_weights if is_best else state.weights) if keep_models else ()
+        is_mean = not self._is_held and any(member.average for member in self.members)
+        weights = (state.best_weights if is_best or is_mean else state.weights) if keep_models else ()
         last = (state.steps, *state.weights, *itertools.chain(*state.slots)) if keep_last else ()
         weights, last = ([array.numpy() for array in arrays] for arrays in (weights, last))
         return [
@@ -144,6 +147,7 @@ class Group:
             sizes=tf.constant(sizes),
             batch_sizes=tf.constant(batch_sizes),
             epochs=tf.constant(self.epochs, tf.int32),
+            mean_from=tf.constant([averaged_from(epochs, own.average) for epochs, own in zip(self.epochs, self.rows)]),
             patience=tf.constant([(own["patience"] if is_watched else None) or 2**30 for own in self.settings]),
             held=tf.constant(padded),
             held_sizes=tf.constant([len(indices) for indices in held], tf.int32),

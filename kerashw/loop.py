@@ -59,7 +59,7 @@ class State(NamedTuple):
     weights: tuple  # rows, (members, weights in it) each
     slots: tuple  # of the optimizer, each like `weights`
     steps: tf.Tensor  # (members, 1): steps done
-    best_weights: tuple
+    best_weights: tuple  # or, where nothing is held out to judge by, the mean of those after the last epochs
     best_score: tf.Tensor  # (members,), the higher the better
     waited: tf.Tensor  # (members,): epochs since the best
     running: tf.Tensor  # (members,): neither diverged nor out of patience
@@ -79,6 +79,7 @@ class Fixed(NamedTuple):
     sizes: tf.Tensor  # training items
     batch_sizes: tf.Tensor
     epochs: tf.Tensor
+    mean_from: tf.Tensor  # the first epoch, from 0, whose weights count in the mean
     patience: tf.Tensor
     held: tf.Tensor  # (members, most): validation items, padded
     held_sizes: tf.Tensor
@@ -206,9 +207,14 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
         row = tf.stack([*row, tf.where(running, 0.0, math.nan)], axis=1)
         score = fixed.sign * tf.gather(row, tf.maximum(fixed.objective, 0), axis=1)
         improved = running & healthy & (score > state.best_score)
+        best = _where(improved, weights, state.best_weights)
+        if not fixed.held.shape[1]:
+            share = 1 / tf.cast(tf.maximum(number - fixed.mean_from + 1, 1), tf.float32)[:, tf.newaxis]
+            best = tuple(mean + (row - mean) * share for mean, row in zip(state.best_weights, weights))
+            best = _where(running & (number >= fixed.mean_from), best, state.best_weights)
         waited = tf.where(improved, 0, state.waited + 1)
         state = state._replace(
-            best_weights=_where(improved, weights, state.best_weights),
+            best_weights=best,
             best_score=tf.where(improved, score, state.best_score),
             waited=waited,
             running=running & healthy & ((waited < fixed.patience) | (number == 0)),

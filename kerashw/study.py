@@ -77,6 +77,7 @@ class Study:
     prune: str | None = None  # "median": give up trials below the median of the earlier ones; Hyperband has its own way
     refit: str = "all"  # "all": on train + validation; "stop": on train, best epoch by the validation part
     refit_epochs: int | None = None  # by default as many as the search found best
+    refit_average: float = 0.0  # the share of the refit's last epochs over which its weights are averaged
     refits: int = 1  # trainings of the winner with a seed each; the first gives the model, all of them the spread
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
     together: bool | None = None  # whether trainings share one loop; by default where model and data are small
@@ -119,6 +120,11 @@ class Study:
             raise UsageError("folds must be 0 (one hold-out part) or at least 2, got 1.")
         if not isinstance(self.validation, (int, float)) or not 0 < self.validation < 1:
             raise UsageError(f"validation is the fraction held out, between 0 and 1, got {self.validation!r}.")
+        share = self.refit_average
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+            raise UsageError(f"refit_average is a share of the epochs, from 0 to 1, got {share!r}.")
+        if share and self.refit != "all":
+            raise UsageError(f"refit_average={share} is for refit='all': refit={self.refit!r} takes its best epoch.")
         for name, allowed in dict(
             score_epoch=("best", "last"), refit=("all", "stop"), prune=("median", None)
         ).items():  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerashw.averaging import mean_of_last
 from kerashw.batches import batches, epoch_order, in_order
 from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take
 from kerashw.scores import first_below, pick_best
@@ -146,12 +147,13 @@ def train(
     callbacks=(),
     bars=(),
     deadline=math.inf,
+    average=0.0,
     reuse=False,
 ):
     """A Trained model: `settings` fitted on some items of the task, scored on others.
 
     With validation items the weights are those of the best epoch by `objective` (or of the last, where
-    `score_epoch="last"`); without, of the last. `start` and `initial_epoch` go on from an earlier `last` state.
+    `score_epoch="last"`); without, of the last, or their mean over the share `average` of the last epochs. `start` and `initial_epoch` go on from an earlier `last` state.
     Stops at the deadline (in seconds of time.monotonic), or where it lies below a bar: (epoch, the objective that is to
     be reached by then). Raises Diverged when the loss is no longer finite.
 
@@ -192,6 +194,8 @@ def train(
                 objective, mode=OBJECTIVES[objective], patience=patience, restore_best_weights=True
             )
         )
+    if average and validation_indices is None:
+        watched.append(mean_of_last(epochs, average))
     try:
         fitted = model.fit(
             batches(task.x, task.y, order, batch_size),

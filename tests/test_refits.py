@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from test_search import ABOUT, LINES, SMALL, begun, run_of, study_of
 
+from kerashw.errors import UsageError
+from kerashw.formats import load_keras
 from kerashw.run import Run
 from kerashw.space import Choice, Grid
 from kerashw.verdict import over_seeds
@@ -57,6 +59,26 @@ def test_a_run_that_is_continued_makes_only_the_refits_that_are_missing(tmp_path
     setup.run.metrics_file.unlink()
     again = execute(make_setup(study, LINES, Run(tmp_path / "run"), seed=0, progress=setup.progress), LINES, about=ABOUT)
     assert again["refitted_again"] == metrics["refitted_again"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_weights_of_a_refit_are_the_mean_of_those_after_its_last_epochs(together, tmp_path):
+    fields = dict(settings=dict(SMALL, epochs=4), together=together)
+
+    def weights(epochs, **more):
+        run = run_of(tmp_path / f"{epochs}{more}", study_of(Grid(), refit_epochs=epochs, **fields, **more)).run
+        return load_keras(run.keras_file).get_weights()
+
+    averaged, *each = weights(4, refit_average=0.5), weights(3), weights(4)
+    for mean, *ends in zip(averaged, *each):
+        np.testing.assert_allclose(mean, np.mean(ends, axis=0), rtol=1e-4, atol=1e-6)
+        assert not np.allclose(*ends)
+
+
+@pytest.mark.parametrize("wrong", [dict(refit_average=1.5), dict(refit_average=True), dict(refit_average=0.5, refit="stop")])
+def test_an_average_that_means_nothing_is_refused(wrong):
+    with pytest.raises(UsageError, match="refit_average"):
+        study_of(Grid(), **wrong)
 
 
 def test_a_refit_that_diverged_is_counted_out():

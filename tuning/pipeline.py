@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from kerashw import evaluation, tensorboard
+from kerashw.averaging import averaged_from
 from kerashw.errors import WorkError
 from kerashw.formats import Served, entries, export, verify
 from kerashw.leaderboard import leaderboard
@@ -77,7 +78,8 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "trials": counts(trials),
         "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
-                  "epochs": refitted.epochs, "best_epoch": refitted.best_epoch},
+                  "epochs": refitted.epochs, "best_epoch": refitted.best_epoch,
+                  "averaged": refitted.epochs - averaged_from(refitted.epochs, study.refit_average)},
         "refitted_again": others,
         "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,

@@ -78,7 +78,8 @@ def repeated(setup, store, best, settings, dataset, deadline):
     diverged all is None. Those that an earlier process has finished are kept.
     """
     found = [json.loads(text) for text in store.events(AGAIN)]
-    items, epochs, wanted = _items(setup), refit_epochs(setup, best), setup.study.refits - 1
+    epochs, wanted = refit_epochs(setup, best), setup.study.refits - 1
+    common = dict(_items(setup), epochs=epochs, average=setup.study.refit_average)
     together = setup.trains_together(setup.model_of(settings))
     how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, deadline=deadline)
     while len(found) < wanted and time.monotonic() < deadline:
@@ -86,11 +87,12 @@ def repeated(setup, store, best, settings, dataset, deadline):
         setup.progress.refit_began(epochs * len(numbers))
         seeds = [derive(setup.seed, "refit again", number) for number in numbers]
         if together:
-            members = [Member(settings, **items, seed=seed, epochs=epochs) for seed in seeds]
+            members = [Member(settings, **common, seed=seed) for seed in seeds]
             made = train_together(setup.study.model, members, setup.task, **how, report=setup.progress.epochs)
         else:
-            made = [_or_diverged(train, setup.study.model, settings, setup.task, **items, seed=seeds[0], epochs=epochs,
-                                 **how, callbacks=[setup.progress.callback()])]  # fmt: skip
+            callbacks = [setup.progress.callback()]
+            made = [_or_diverged(train, setup.study.model, settings, setup.task, **common, seed=seeds[0], **how,
+                                 callbacks=callbacks)]  # fmt: skip
         interrupts.check()
         for trained in made:
             if isinstance(trained, Diverged):
@@ -134,7 +136,7 @@ def _trained(setup, store, best, settings, deadline):
     """The training: on train + validation, or on train with the best epoch by the validation part."""
     study, task = setup.study, setup.task
     epochs = refit_epochs(setup, best)
-    items = _items(setup)
+    common = dict(_items(setup), epochs=epochs, average=study.refit_average)
     how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
     model = setup.model_of(settings)
     together = setup.trains_together(model)
@@ -143,7 +145,7 @@ def _trained(setup, store, best, settings, deadline):
         seed = derive(setup.seed, "refit", attempt)
         try:
             if together:
-                member = Member(settings, **items, seed=seed, epochs=epochs)
+                member = Member(settings, **common, seed=seed)
                 (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
                 if isinstance(trained, Diverged):
                     raise trained
@@ -153,7 +155,7 @@ def _trained(setup, store, best, settings, deadline):
             kept_by = setup.objective if study.refit == "stop" and study.score_epoch == "best" else None
             shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
             callbacks = [setup.progress.callback(), *shown]
-            return train(study.model, settings, task, **items, seed=seed, epochs=epochs, **how, callbacks=callbacks)
+            return train(study.model, settings, task, **common, seed=seed, **how, callbacks=callbacks)
         except Diverged as error:
             store.add_event("refit", f"attempt {attempt}: {error}")
     raise WorkError(

@@ -10,6 +10,7 @@ from kerashw.pages.model import architecture, checks, export
 from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import data, provenance, verdict
 from kerashw.pages.search import analysis, leaderboard, space
+from kerashw.pages.words import weights_of
 from kerashw.pictures import FIGURES
 
 
@@ -33,7 +34,7 @@ def training(kept, found):
     refit = kept.metrics["refit"]
     told = (
         f"The final training lasted {counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}; "
-        f"the weights are those of epoch {refit['best_epoch']:,}."
+        f"the weights are {weights_of(refit)}."
     )
     return section("training", "Training", Notice(told), *take(found, "training"))
 

@@ -6,7 +6,7 @@ from kerashw.figures.style import counted, number
 from kerashw.narrowing import coarse_grid, narrowed
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
 from kerashw.pages.pictures import take
-from kerashw.pages.words import in_words, is_searched
+from kerashw.pages.words import in_words, is_searched, weights_of
 from kerashw.progress import duration
 from kerashw.space import SEARCHES
 from kerashw.study import OBJECTIVES
@@ -47,7 +47,7 @@ def _budget(kept):
         "time": f"{duration(metrics['seconds']['search'])} of search"
                 + (f" within a budget of {duration(kept.study['time_budget'])}" if kept.study["time_budget"] else ""),
         "final training": f"{counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}, "
-                          f"weights of epoch {refit['best_epoch']:,}",
+                          f"the weights are {weights_of(refit)}",
     }  # fmt: skip
     if study["parameters"]:
         budget["parameters"] = "from {:,} to {:,} allowed".format(*study["parameters"])

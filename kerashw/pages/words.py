@@ -48,3 +48,13 @@ def in_short(value):
     """
     text = in_words(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def weights_of(refit):
+    """Which weights a refit ended with, as metrics.json tells of it.
+
+    >>> weights_of({"best_epoch": 1500, "averaged": 1}), weights_of({"best_epoch": 1500, "averaged": 400})
+    ('those of epoch 1,500', 'the mean of those after the last 400 epochs')
+    """
+    averaged = refit.get("averaged", 1)
+    return f"the mean of those after the last {averaged:,} epochs" if averaged > 1 else f"those of epoch {refit['best_epoch']:,}"
