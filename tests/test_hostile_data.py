@@ -226,6 +226,27 @@ def test_a_data_file_with_this_fault_is_refused_in_one_line_in_little_memory(fau
     assert told in refused(tmp_path, path, lambda: load("mnist", tmp_path))
 
 
+def test_numbers_of_a_csv_that_need_more_than_the_limit_are_refused_with_it(tmp_path, monkeypatch):
+    write_csv(tmp_path, "a,b,y\n" + "1,2,3\n" * 100_000)
+    monkeypatch.setattr("kerashw.datasets.tables.LARGEST", 1 << 20)
+    told = refused(tmp_path, tmp_path / CSV, lambda: load("own", tmp_path))
+    assert "numbers need more than the limit of" in told
+
+
+FOUND = {
+    "a name of a column in two lines": (CSV, b'a,b,"y\nz"\n1,2,3\n', "expected a, b, y z as in train_data.csv"),
+    "names of classes in two lines": (
+        NPZ, npz_of(y_train=np.array(["a\nb"] * 20), y_test=np.array(["c"] * 10)), "'c', expected one of a b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_what_a_fuzzer_has_found_is_refused_in_one_line(fault, tmp_path):
+    name, content, told = FOUND[fault]
+    folder_with(tmp_path / "own", name, content)
+    assert told in refused(tmp_path, tmp_path, lambda: load("own", tmp_path))
+
+
 def refused(place, path, read):
     """What the one line says in which a file is refused, while nothing changes on disk."""
     before = sorted(place.rglob("*"))

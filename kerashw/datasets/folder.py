@@ -95,7 +95,8 @@ def _numbered(where, texts, classes):
     numbers = {name: number for number, name in enumerate(classes)}
     strange = next((text for text in texts if text not in numbers), None)
     if strange is not None:
-        raise UsageError(f"{where}: a target is {strange[:40]!r}, expected one of {', '.join(classes[:20])}")
+        known = " ".join(", ".join(name[:40] for name in classes[:20]).split())          # names may hold line breaks
+        raise UsageError(f"{where}: a target is {strange[:40]!r}, expected one of {known}")
     return np.array([numbers[text] for text in texts], np.int64)
 
 

@@ -149,7 +149,7 @@ def _begin(path, file, wanted=None):
     first = next(lines, "")
     delimiter = next((mark for mark in ",;\t" if mark in first), ",")
     rows = csv.reader(chain([first], lines), delimiter=delimiter)
-    header = tuple(name.strip() for name in next(rows, []))
+    header = tuple(" ".join(name.split()) for name in next(rows, []))      # a quoted name may go over several lines
     if not any(header):
         raise UsageError(f"{path} is empty, expected a header row and data")
     if all(_is_number(name) for name in header):
