@@ -40,10 +40,10 @@ def supervise(runs, say):
         if code in OWN_CODES:
             raise SystemExit(code)
         told = f"signal {-code}" if code < 0 else f"exit code {code}"
-        of_trials = any(_toll(run) - earlier for run, earlier in zip(runs, before))
-        for run in runs:
-            _give_up(run, told, say)
-        if not of_trials:
+        died_of = [_toll(run) - earlier for run, earlier in zip(runs, before)]
+        for run, suspects in zip(runs, died_of):
+            _give_up(run, suspects, told, say)
+        if not any(died_of):
             raise WorkError(f"the process that trained ended by {told}; all that is finished is kept: repeat the command.")
 
 
@@ -76,10 +76,10 @@ def _toll(run):
     return Counter()
 
 
-def _give_up(run, told, say):
+def _give_up(run, suspects, told, say):
     """A trial that ended its process again is recorded as the one that did."""
-    guilty = [one for one, count in _toll(run).items() if isinstance(one, int) and count >= ATTEMPTS]
-    for number in guilty:
+    tolls = _toll(run)
+    for number in (one for one in suspects if isinstance(one, int) and tolls[one] >= ATTEMPTS):
         message = f"ended the process that trained it {ATTEMPTS} times, last by {told}"
         with contextlib.closing(run.store()) as store:
             store.end_trial(number, status="failed", reason="killed", message=message)

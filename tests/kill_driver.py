@@ -2,6 +2,7 @@
 
     python tests/kill_driver.py FOLDER TUNER KILLS SEED     searches whose trainings take 2 ms
     python tests/kill_driver.py FOLDER PATH KILLS SEED      whole commands with real trainings; PATH is fit or population
+    python tests/kill_driver.py FOLDER wal FLIPS SEED       searches of 2 ms, killed once, then a byte of trials.db-wal flipped
 
 It prints, as JSON, how many were killed and what every search ended with. The children are forked before TensorFlow
 has started anything, so a kill costs no import.
@@ -12,8 +13,10 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,6 +29,7 @@ quiet_tensorflow()
 import tuning.pipeline  # noqa: E402  here, so that no child has to import it
 from kerashw import tune  # noqa: E402
 from kerashw.datasets import Dataset  # noqa: E402
+from kerashw.errors import Damaged  # noqa: E402
 from kerashw.evaluation import metrics as evaluated, predict  # noqa: E402
 from kerashw.formats import load_model  # noqa: E402
 from kerashw.models import linear  # noqa: E402
@@ -97,8 +101,11 @@ def whole_command(folder, path):
 
 
 def die_at_write(number, phase):
-    """The process kills itself at its write of that number: before it begins, before it is committed, or after."""
-    ordinary, count = Store._transaction, iter(range(1_000_000))
+    """The process is killed at its write of that number: before it begins, before it is committed, or after.
+
+    Should another one watch it, that is the one to be killed, as by a person; the kernel then ends the watched one.
+    """
+    ordinary, count, first = Store._transaction, iter(range(1_000_000)), os.getpid()
 
     @contextlib.contextmanager
     def deadly(store):
@@ -106,7 +113,8 @@ def die_at_write(number, phase):
 
         def die(at):
             if now and phase == at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(first, signal.SIGKILL)
+                time.sleep(60)
 
         die("before")
         with ordinary(store) as database:
@@ -128,6 +136,8 @@ def child(work, place, write=None):
         code = 1
         try:
             code = work()
+        except SystemExit as end:  # of a process that watched another
+            code = end.code
         except BaseException:  # the parent is told by the code, a person by the file
             import traceback
 
@@ -161,9 +171,45 @@ def tested(folder):
     return evaluated(predict(load_model(Run(folder)), x), 2 * x, is_classification=False), Run(folder).metrics()["test"]
 
 
+def flipped_logs(base, flips, chance):
+    """Searches that go on after a kill with one byte changed in what SQLite had written ahead."""
+    assert ended_after(child(lambda: quick_search(base / "whole", "random"), base / "whole")) == 0
+    killed = child(lambda: quick_search(base / "killed", "random"), base / "killed", (40, "after"))
+    assert ended_after(killed) == -signal.SIGKILL
+    done, expected = statuses_in_log(base / "killed"), rows_of(base / "whole")
+    assert 2 <= done < len(expected)
+    found = lost = 0
+    for number in range(flips):
+        folder = base / f"flip{number}"
+        shutil.copytree(base / "killed", folder)
+        log = folder / "trials.db-wal"
+        content = bytearray(log.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        log.write_bytes(content)
+        lost += statuses_in_log(folder) < done
+        code = ended_after(child(lambda folder=folder: quick_search(folder, "random"), folder))
+        assert code == 0, (base / f"{folder.name}.txt").read_text()
+        assert rows_of(folder) == expected, folder
+        found += any(folder.glob("*.damaged-1"))
+        shutil.rmtree(folder)
+    print(json.dumps({"flips": flips, "found": found, "lost": lost, "bytes": len(content)}))
+
+
+def statuses_in_log(folder):
+    """How many trials have ended, as a copy of the folder tells: who reads a log may bring it into the database."""
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copytree(folder, place, dirs_exist_ok=True)
+        try:
+            return sum(status != "running" for status in statuses(Path(place)))
+        except Damaged:
+            return 0
+
+
 def main(base, name, kills, seed):
     """Kills at writes and at random instants by turns, until so many have hit."""
     base, chance, quick = Path(base), random.Random(int(seed)), name in SEARCHES
+    if name == "wal":
+        return flipped_logs(base, int(kills), chance)
     (base / "fit.py").write_text(STUDY.format(together=False))
     (base / "population.py").write_text(STUDY.format(together=True))
     for file in ("train_data.csv", "test_data.csv"):

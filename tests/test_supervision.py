@@ -113,3 +113,49 @@ def test_of_trials_that_are_trained_together_the_deadly_one_is_found(width, tmp_
         assert row["status"] == "completed" and float(row["mean"]) == pytest.approx(float(found[7][name]["mean"]), rel=1e-5)
     counted("a trial ends the process that trains several at once", 1,
             "found by halves, recorded after two attempts; the others are as they would be")
+
+
+MEMORY = '''"""One of the widths takes more memory than the process may have."""
+
+import resource
+from pathlib import Path
+
+import keras
+
+from kerashw.space import Choice, Grid
+from kerashw.study import Study
+
+
+def hungry(*, input_shape, outputs, width=1):
+    if width > 9:  # a gigabyte more than the process has; the weights take 3.6
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    inputs = keras.Input(input_shape)
+    items = keras.layers.Dense(width)(keras.layers.Dense(width)(inputs))
+    return keras.Model(inputs, keras.layers.Dense(outputs)(items))
+
+
+STUDY = Study(data="points", model=hungry, search=Grid(), together={together}, settings=dict(
+    width=Choice(1, 2, 30_000, 4), learning_rate=0.01, batch_size=8, epochs=2))
+'''
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set by what /proc tells")
+@pytest.mark.parametrize("together", [False, None])
+def test_a_trial_that_finds_no_memory_is_recorded_and_the_search_goes_on(together, tmp_path, counted):
+    """TensorFlow raises, or ends the process: then the next one finds out."""
+    (tmp_path / "own.py").write_text(MEMORY.format(together=together))
+    rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    done = given(tmp_path)
+    while done.returncode < 0:
+        done = given(tmp_path)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "saved_models/own/trials.csv", newline="") as file:
+        found = {row["width"]: (row["status"], row["reason"]) for row in csv.DictReader(file)}
+    completed = ("completed", "")
+    hungry = found.pop("30000")
+    assert found == dict.fromkeys("124", completed) and hungry in [("failed", "memory"), ("failed", "killed")]
+    counted("a trial finds no memory (RLIMIT_AS)", 1, f"recorded as {hungry[1]}, the search goes on")

@@ -44,7 +44,10 @@ def prepare(setup):
         settings = setup.settings_of(proposed)
         structure = tuple(repr(settings.get(name)) for name in builder_keywords(setup.study.model))
         if structure not in counts:
-            counts[structure] = setup.model_of(settings).count_params()
+            try:
+                counts[structure] = setup.model_of(settings).count_params()
+            except Exception:  # whatever a builder raises: the trial will fail of it, and tell
+                return True
         try:
             check_parameters(setup.study, counts[structure])
         except TooManyParameters:
