@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 
+from kerashw.ahead import fault_of_log
 from kerashw.errors import Damaged, WorkError
 from kerashw.formats import exports
-from kerashw.run import keep_aside, write_json
+from kerashw.run import free_place, keep_aside, write_json
 from kerashw.store import read_only
 
 
@@ -30,6 +31,7 @@ def recover(run, say):
     The damaged file stays, under another name. `say` is told in one line what was found and done. An unfinished run's
     record of exports that cannot be read is made again; `put_aside` looks at that of a finished one.
     """
+    _recover_log(run, say)
     _recover_study(run, say)
     _recover_store(run, say)
     if run.is_finished:
@@ -71,6 +73,17 @@ def _faults_of_result(run):
                 exports.verify(run, name)
         except Damaged as error:
             yield exports.place_of(run, name), error
+
+
+def _recover_log(run, say):
+    """SQLite takes what is sound of what it wrote ahead; the whole is kept beside, and it is said that some is lost."""
+    log = run.store_file.with_name(f"{run.store_file.name}-wal")
+    fault = fault_of_log(log)
+    if fault:
+        kept = log.with_name(f".{log.name}.{os.getpid()}")
+        shutil.copyfile(log, kept)
+        os.replace(kept, aside := free_place(log))
+        say(f"{fault}: kept as {aside.name}; trials that were written after the fault are made again.")
 
 
 def _recover_study(run, say):

@@ -202,10 +202,15 @@ def write_whole(path, content):
         ) from None
 
 
-def keep_aside(path):
-    """Where a damaged file lies now, the first free PATH.damaged-N; what SQLite has beside it goes along."""
+def free_place(path):
+    """The first PATH.damaged-N that is free."""
     numbers = itertools.count(1)
-    place = next(place for number in numbers if not (place := path.with_name(f"{path.name}.damaged-{number}")).exists())
+    return next(place for number in numbers if not (place := path.with_name(f"{path.name}.damaged-{number}")).exists())
+
+
+def keep_aside(path):
+    """Where a damaged file lies now; what SQLite has beside it goes along."""
+    place = free_place(path)
     for ending in ("", "-wal", "-shm"):
         beside = path.with_name(path.name + ending)
         if beside.exists():

@@ -14,10 +14,8 @@ CHECKOUT = Path(__file__).parent.parent
 ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
-     "kerashw.silence"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space",
-     "kerashw.narrowing", "kerashw.locks", "kerashw.risk",
-     "kerashw.averaging"),
+     "kerashw.narrowing", "kerashw.locks", "kerashw.risk", "kerashw.averaging"),
     ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources", "kerashw.verdict",
      "kerashw.paired", "kerashw.advice"),
     ("kerashw.run", "kerashw.settings", "kerashw.values", "kerashw.layers", "kerashw.loop", "kerashw.optimizers"),

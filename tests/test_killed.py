@@ -33,3 +33,11 @@ def check_killed(folder, name, kills, what, counted):
 @pytest.mark.parametrize("tuner", ["grid", "random", "bayesian", "hyperband"])
 def test_no_kill_loses_repeats_or_changes_a_trial(tuner, tmp_path, counted):
     check_killed(tmp_path, tuner, 100, "trainings of 2 ms", counted)
+
+
+@pytest.mark.faults
+def test_a_flipped_byte_of_what_was_written_ahead_is_found_and_the_search_ends_as_it_would(tmp_path, counted):
+    told = driven(tmp_path, "wal", 100)
+    assert told["found"] > 80
+    counted("trials.db-wal, one byte flipped", told["flips"],
+            f"{told['found']} found, the others changed nothing; all searches ended as one that was left alone")
