@@ -1,16 +1,20 @@
 """A run of two arms that is broken off at one point of a stage after the other, with what each process did of it.
 
-    python tests/stages.py FOLDER     with SIGKILL, in a child at each point; prints as JSON what was done
+    python tests/stages.py points FOLDER                      with SIGKILL, in a child at each point
+    python tests/stages.py fork|spawn FOLDER SIGNALS SEED     with SIGINT and SIGTERM at random instants; a child that
+                                                              is forked has TensorFlow, one that is spawned starts it
 
-`broken_off` is told how: by SIGKILL in a child, or by a signal that the process hears.
+Each prints, as JSON, what was done.
 """
 
 import contextlib
 import csv
 import json
 import os
+import random
 import signal
 import sys
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -26,15 +30,15 @@ from kerashw import pages, pictures, tune  # noqa: E402
 from kerashw.formats import saved_model, verify  # noqa: E402
 from kerashw.run import Run, read_json  # noqa: E402
 
-STUDY = '''"""Two lines."""
+STUDY = '''"""Two curves."""
 
-from kerashw.models import linear
+from kerashw.models import mlp
 from kerashw.space import Grid
 from kerashw.study import Study
 
-STUDY = Study(data="points", model=linear, search=Grid(), folds=2, together=False,
+STUDY = Study(data="points", model=mlp, search=Grid(), folds=2, together={together},
               settings=dict(learning_rate=0.1, batch_size=8, epochs=2),
-              arms=dict(one=dict(degree=1), two=dict(degree=2)))
+              arms=dict(one=dict(hidden=(2,)), two=dict(hidden=(3,))))
 '''
 FIGURES = {name: pictures.FIGURES[name] for name in ("data_points", "curves_refit", "fit")}
 COMPARISONS = {"arms_fit": pictures.COMPARISONS["arms_fit"]}
@@ -76,9 +80,9 @@ POINTS = (
 AGAIN = {"training": 1, "final training": 7, "SavedModel": 3, "figure broken/arms_fit": 1}
 
 
-def write_study(folder):
+def write_study(folder, together=False):
     """A person's folder: a study and its data."""
-    (folder / "lines.py").write_text(STUDY)
+    (folder / "lines.py").write_text(STUDY.format(together=together))
     for name in ("train_data.csv", "test_data.csv"):
         (folder / name).write_text("x,y\n" + "".join(f"{x / 8},{x / 4}\n" for x in range(-8, 8)))
 
@@ -148,7 +152,7 @@ def results(folder):
         with open(one.trials_file, newline="") as file:
             rows = [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(file)]
         metrics = {name: value for name, value in one.metrics().items() if name != "seconds"}
-        files = (one.history_file, one.curves_file, *one.figures.glob("*.json"))
+        files = [path for path in (one.history_file, one.curves_file, *one.figures.glob("*.json")) if path.exists()]
         found[arm] = rows, metrics, {path.name: path.read_text() for path in files}
         for name in ("keras", "savedmodel"):
             verify(one, name)
@@ -181,36 +185,107 @@ def check_files(folder, whole):
         assert found in (set(), expected), places[0]
 
 
-def main(base):
-    """A whole run, and one whose process is killed at each of the points."""
-    base = Path(base)
-    write_study(base)
-
-    def child(name, point=None):
+def forked(folder, name, point=None):
+    """The process id of a child that gives the command, and dies where the point is reached."""
+    sys.stdout.flush()
+    if pid := os.fork():
+        return pid
+    with open(folder / f"{name}.txt", "w") as said:
+        os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+    with broken_off(point, lambda: os.kill(os.getpid(), signal.SIGKILL), folder / f"{name}.done"):
+        code = run(tune.main, command(folder, name))
         sys.stdout.flush()
-        if not (pid := os.fork()):
-            with open(base / f"{name}.txt", "a") as said:
-                os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
-            with broken_off(point, lambda: os.kill(os.getpid(), signal.SIGKILL), base / f"{name}.done"):
-                os._exit(run(tune.main, command(base, name)))
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os._exit(code)
 
-    assert child("whole") == 0, (base / "whole.txt").read_text()
+
+def spawned(folder, name):
+    """The process id of the command as a person gives it, without figures."""
+    said = (os.POSIX_SPAWN_OPEN, 1, str(folder / f"{name}.txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    return os.posix_spawn(
+        sys.executable, [sys.executable, "-m", "kerashw.tune", *command(folder, name), "--no-figures"], os.environ,
+        file_actions=[said, (os.POSIX_SPAWN_DUP2, 1, 2)],
+    )  # fmt: skip
+
+
+def ended(pid):
+    """The exit code of a child."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def listens(pid):
+    """Whether a process hears SIGTERM, or has ended."""
+    told = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return told["State"].startswith("Z") or bool(int(told["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def kill_at_points(base):
+    """A whole run, and one whose process is killed at each of the points."""
+    write_study(base)
+    assert ended(forked(base, "whole")) == 0, (base / "whole.txt").read_text()
     for point in POINTS:
-        code = child("broken", point)
+        code = ended(forked(base, "broken", point))
         said = (base / "broken.txt").read_text()
         # After a death within a trial the next process is watched by another, which tells how it ended.
-        is_watched = code == 1 and said.rpartition("kerashw: ")[2].startswith("the process that trained ended by signal 9;")
+        is_watched = code == 1 and said.startswith("kerashw: the process that trained ended by signal 9;")
         assert code == -signal.SIGKILL or is_watched, (point, code, said)
         assert (base / "broken").exists() != (point[0] == "data"), point
         if point[0] != "data":
             check_files(base / "broken", base / "whole")
-    assert child("broken") == 0, (base / "broken.txt").read_text()
+    assert ended(forked(base, "broken")) == 0, (base / "broken.txt").read_text()
     check_files(base / "broken", base / "whole")
     assert results(base / "broken") == results(base / "whole")
     once, broken = (works(base / f"{name}.done") for name in ("whole", "broken"))
     once = Counter({work.replace("whole/", "broken/"): count for work, count in once.items()})
-    print(json.dumps({"points": len(POINTS), "once": once, "again": broken - once, "missing": once - broken}))
+    return {"points": len(POINTS), "once": once, "again": broken - once, "missing": once - broken}
+
+
+def interrupt(folder, start, signals, chance):
+    """(signals sent, of these to a watched process, runs, seconds of a whole run), all runs equal to the whole one.
+
+    A run that is forked has first lost a process within a trial, so that the next one is watched.
+    """
+    began = time.monotonic()
+    assert ended(start(folder, "whole")) == 0, (folder / "whole.txt").read_text()
+    long = time.monotonic() - began
+    sent, watched, runs = 0, 0, 0
+    while sent < signals:
+        name, runs = f"run{runs}", runs + 1
+        is_watched = start is forked
+        if is_watched:
+            assert ended(forked(folder, name, ("training", "after"))) == -signal.SIGKILL
+        while True:
+            number, pid = chance.choice([signal.SIGINT, signal.SIGTERM]), start(folder, name)
+            while not listens(pid):
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, long))
+            os.kill(pid, number)
+            code, said = ended(pid), (folder / f"{name}.txt").read_text()
+            if (folder / name / "report.html").exists() and code in (0, -number):  # it had come to its end before
+                break
+            lines = [line for line in said.splitlines() if line and "it is recorded" not in line]
+            assert code == 128 + number and "Traceback" not in said, (number, code, said)
+            assert lines[-1].startswith("kerashw: interrupted; all that is finished is kept. To continue: "), said
+            check_files(folder / name, folder / "whole")
+            sent, watched = sent + 1, watched + is_watched
+            if is_watched:
+                with contextlib.closing(Run(folder / name / "one").store()) as store:
+                    is_watched = any(trial.status == "running" for trial in store.trials())
+        assert results(folder / name) == results(folder / "whole")
+    return sent, watched, runs, long
+
+
+def main(kind, base, signals="0", seed="0"):
+    """What is to be done is done, and told as JSON."""
+    base, chance = Path(base), random.Random(int(seed))
+    if kind == "points":
+        print(json.dumps(kill_at_points(base)))
+        return
+    found = {}
+    for path in ("fit", "population"):
+        (base / path).mkdir()
+        write_study(base / path, together=path == "population")
+        found[path] = interrupt(base / path, {"fork": forked, "spawn": spawned}[kind], int(signals), chance)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

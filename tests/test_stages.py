@@ -1,5 +1,6 @@
 """Each stage of a run broken off, by a kill or a signal: only it is done again, and nothing half made is seen."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from stages import AGAIN, POINTS, broken_off, check_files, command, results, works, write_study
 
-from kerashw import tune
+from kerashw import compare, evaluate, export, predict, report, tune
 from kerashw.commands import run
 from kerashw.run import Run
 
@@ -86,12 +87,81 @@ def test_a_damaged_model_or_history_is_kept_aside_and_the_winner_is_trained_anew
     assert results(folder / "whole") == expected
 
 
+def test_a_signal_that_a_library_makes_an_error_of_fails_no_trial(folder):
+    def spoilt():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("from a library") from None
+
+    with broken_off(("training", "before"), spoilt, folder / "spoilt.done"):
+        assert run(tune.main, command(folder, "spoilt")) == 130
+    with contextlib.closing(Run(folder / "spoilt" / "one").store()) as store:
+        assert [trial.status for trial in store.trials()] == ["running"] and not store.events("failure")
+
+
+VERBS = {
+    "evaluate": (evaluate, ["whole/one"]),
+    "predict": (predict, ["whole/one", "test_data.csv"]),
+    "report": (report, ["whole/one"]),
+    "compare": (compare, ["whole/one", "whole/two"]),
+    "export": (export, ["whole/one", "--format", "savedmodel"]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_hears_a_signal_ends_with_its_code_and_one_line(verb, folder, monkeypatch, capsys):
+    def heard(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    main, arguments = VERBS[verb]
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("kerashw.formats.writing.verify", heard)  # all of them load the model
+    assert run(main.main, arguments) == 143
+    assert capsys.readouterr().err.strip().splitlines()[-1] == "kerashw: interrupted."
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    program = """
+import time
+from kerashw import interrupts
+with interrupts.listening():
+    while True:
+        try:
+            print("waiting", flush=True)
+            time.sleep(600)
+        except KeyboardInterrupt:
+            pass
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            assert process.stdout.readline() == "waiting\n"
+            process.send_signal(number)
+        assert process.wait() == 143 and not process.stdout.read()
+
+
+def driven(*arguments):
+    """What the driver tells."""
+    done = subprocess.run([sys.executable, str(DRIVER), *arguments], env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.faults
 def test_no_kill_at_any_point_of_a_stage_costs_more_than_that_stage(tmp_path, counted):
-    done = subprocess.run([sys.executable, str(DRIVER), str(tmp_path)], env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = driven("points", str(tmp_path))
     assert (told["again"], told["missing"]) == (AGAIN, {})
     assert told["points"] == len(POINTS)
     counted("SIGKILL, before, within and after each stage of a run", told["points"],
             "only the stage that was cut off is done again; no file is seen half made")  # fmt: skip
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("kind", "signals"), [("fork", 12), ("spawn", 4)])
+def test_a_signal_at_any_instant_leaves_what_the_same_command_continues(kind, signals, tmp_path, counted):
+    for path, (sent, watched, runs, _) in driven(kind, str(tmp_path), str(signals), "1").items():
+        assert sent >= signals and (kind == "spawn" or watched)
+        what = "with the start of TensorFlow" if kind == "spawn" else f"{watched} to a process that is watched"
+        counted(f"Ctrl-C or SIGTERM at any instant, {path}, {kind}", sent,
+                f"130 or 143 and the command that continues, {what}; {runs} runs equal to one never interrupted")
