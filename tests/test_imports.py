@@ -14,6 +14,7 @@ CHECKOUT = Path(__file__).parent.parent
 ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
+     "kerashw.silence", "kerashw.ahead"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space",
      "kerashw.narrowing", "kerashw.locks", "kerashw.risk", "kerashw.averaging"),
     ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources", "kerashw.verdict",
