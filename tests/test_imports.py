@@ -64,7 +64,7 @@ ROOMS = (
     ("kerashw.pages.report", "kerashw.pages.comparison"),
     ("kerashw.pages",),
     ("tuning.studies", "tuning.hypermodel", "tuning.gaussian", "tuning.pruning", "tuning.dialogue",
-     "tuning.replayable", "tuning.promotion"),
+     "tuning.replayable", "tuning.promotion", "tuning.garbage"),
     ("tuning.bayesian",),
     ("tuning.oracles",),
     ("tuning.trials", "kerashw.request", "kerashw.summary"),

@@ -1,7 +1,6 @@
 """Trials: proposals trained on every fold as often as the study asks, and what to record of each."""
 
 import contextlib
-import gc
 import math
 import time
 import traceback
@@ -20,6 +19,7 @@ from kerashw.space import Hyperband
 from kerashw.store import Execution
 from kerashw.study import Study
 from kerashw.training import Diverged, Task, train
+from tuning.garbage import collect_when_due
 from tuning.hypermodel import StudyHyperModel
 from tuning.promotion import first_of_line, state_after
 
@@ -116,7 +116,7 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
             _train_alone(setup, store, attempt, medians, deadline)
         yield attempt
     if not all(attempt.together for attempt in attempts):
-        gc.collect()  # models are circles of references: without this those that are not used again would pile up
+        collect_when_due()
 
 
 def check_parameters(study, count):

@@ -1,0 +1,30 @@
+"""A search of thousands of trials takes no more memory, and no more of its state, for the last of them than before."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DRIVER = Path(__file__).with_name("many_driver.py")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("path", ["fit", "population"])
+def test_two_thousand_trials_take_no_more_each_than_the_first_hundreds(path, tmp_path, counted):
+    environment = {**os.environ, "PYTHONPATH": str(DRIVER.parent.parent)}
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), str(tmp_path / "run"), path, "random"],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    numbers, statements, memory = zip(*json.loads(done.stdout.splitlines()[-1]))
+    assert numbers == (500, 1000, 1500, 2000)
+    first, last = statements[1] - statements[0], statements[3] - statements[2]
+    assert last <= 1.1 * first, "statements to the state per trial"
+    assert memory[3] - memory[0] < 60, "MB"
+    counted(f"2,000 trials in one run, {path}", numbers[-1],
+            f"{last / 500:.0f} statements to the state per trial, first and last; {memory[3] - memory[0]:.0f} MB more "
+            "after the last than after 500")  # fmt: skip
