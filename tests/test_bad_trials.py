@@ -8,10 +8,14 @@ from collections import Counter
 from contextlib import closing
 
 import keras
+import numpy as np
 import pytest
 from test_search import LINES, begun, study_of
 
+from kerashw import tune
+from kerashw.commands import run
 from kerashw.errors import UsageError
+from kerashw.run import Run
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random
 from tuning.search import prepare, search
 
@@ -179,3 +183,63 @@ def test_bad_trials_of_every_kind_and_place_are_recorded_and_the_rest_is_unharme
         except Exception as error:
             raise AssertionError(f"{fault}, {at} trial") from error
     counted(f"a bad trial, {tuner}, {path}", len(cases), "recorded with its reason, never best, the others unharmed")
+
+
+OWN = '''"""Good and bad settings."""
+
+import keras
+
+from kerashw.space import Choice, Grid
+from kerashw.study import Study
+
+WEIGHTS = {"nan": float("nan"), "infinity": float("inf"), "huge": 3e38}
+
+
+def mixed(*, input_shape, outputs, kind="good"):
+    if kind == "error":
+        raise ValueError("NaN, Infinity and -Infinity are none of mine")
+    drawn = keras.initializers.Constant(WEIGHTS[kind]) if kind in WEIGHTS else "glorot_uniform"
+    inputs = keras.Input(input_shape)
+    items = keras.layers.Dense(40 if kind == "wide" else 3, kernel_initializer=drawn)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(outputs)(items))
+
+
+STUDY = Study(data="points", model=mixed, search=Grid(), together=TOGETHER, parameters=(1, 100), settings=dict(
+    kind=Choice("good", "nan", "infinity", "huge", "error", "wide"), learning_rate=Choice(0.01, 1e300),
+    optimizer="sgd", batch_size=8, epochs=2))
+'''
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("path", PATHS)
+def test_every_json_of_a_run_with_bad_trials_is_strict(path, tmp_path, capsys, counted):
+    (tmp_path / "own.py").write_text(OWN.replace("TOGETHER", str(path == "population")))
+    rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    command = ["--task", str(tmp_path / "own.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path), "-q", "--json"]
+    assert run(tune.main, command) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert told["winner"] == {"kind": "good", "learning_rate": 0.01} and told["trials"]["failed"] == 9
+    files = sorted((tmp_path / "own").rglob("*.json"))
+    assert {"metrics.json", "study.json", "exports.json"} < {file.name for file in files}
+    for file in files:
+        json.loads(file.read_text(), parse_constant=refuse)
+    with closing(Run(tmp_path / "own").store()) as store:
+        for text in texts_of(store):
+            json.loads(text, parse_constant=refuse)
+        reasons = Counter(trial.reason for trial in store.trials())
+    assert reasons == {None: 1, "diverged": 7, "error": 2}  # what is too wide is not tried
+    counted(f"a run of a command with 9 bad trials, {path}", 1, f"exit 0, strict JSON in {len(files)} files")
+
+
+@pytest.mark.faults
+def test_targets_of_1e300_end_in_one_line_that_names_the_fault(tmp_path, capsys, counted):
+    (tmp_path / "own.py").write_text(OWN.replace("TOGETHER", "None"))
+    rows = "".join(f"{x},1e300\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    code = run(tune.main, ["--task", str(tmp_path / "own.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path), "-q"])
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert code in (2, 3) and errors[-1].startswith("kerashw: "), errors
+    counted("targets of 1e300", 1, f"one line, exit {code}")
