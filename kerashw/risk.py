@@ -42,7 +42,7 @@ def deaths(store, numbers):
 
 
 def toll(store):
-    """{what was being trained: how many processes died of it}, a trial's number, or those of a loop that have not ended."""
+    """{what was being trained: how many processes died of it}; a trial's number, or those of one loop that run yet."""
     running = {trial.number: trial.attempts or 0 for trial in store.trials() if trial.status == "running"}
     shared = [frozenset(running).intersection(json.loads(text)) for text in store.events(TOGETHER)]
     return Counter(running) + Counter(numbers for numbers in shared if numbers)

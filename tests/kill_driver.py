@@ -2,7 +2,7 @@
 
     python tests/kill_driver.py FOLDER TUNER KILLS SEED     searches whose trainings take 2 ms
     python tests/kill_driver.py FOLDER PATH KILLS SEED      whole commands with real trainings; PATH is fit or population
-    python tests/kill_driver.py FOLDER wal FLIPS SEED       searches of 2 ms, killed once, then a byte of trials.db-wal flipped
+    python tests/kill_driver.py FOLDER wal FLIPS SEED       the same killed once, a byte of trials.db-wal flipped
 
 It prints, as JSON, how many were killed and what every search ended with. The children are forked before TensorFlow
 has started anything, so a kill costs no import.

@@ -1,4 +1,4 @@
-"""One bad trial at a time, for each tuner and both ways of training: it is recorded with its reason, the rest is unharmed."""
+"""One bad trial at a time, for each tuner and both ways of training: recorded with its reason, the rest unharmed."""
 
 import functools
 import itertools
@@ -19,7 +19,9 @@ from kerashw.run import Run
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random
 from tuning.search import prepare, search
 
-TUNERS = {"grid": Grid(), "random": Random(trials=5), "bayesian": Bayesian(trials=5, initial=2), "hyperband": Hyperband(factor=3)}
+TUNERS = {
+    "grid": Grid(), "random": Random(trials=5), "bayesian": Bayesian(trials=5, initial=2), "hyperband": Hyperband(factor=3),
+}  # fmt: skip
 KINDS = {"grid": 5, "random": 8, "bayesian": 8, "hyperband": 8}  # points of the space
 RATES = (0.01, 0.011, 0.012, 0.013, 0.014, 0.015, 0.016, 0.017)
 PATHS = ("population", "fit")
@@ -175,7 +177,7 @@ def test_a_bad_trial_is_recorded_with_its_reason_and_the_rest_is_unharmed(tuner,
 
 @pytest.mark.faults
 @pytest.mark.parametrize("tuner, path", [*itertools.product(TUNERS, PATHS)])
-def test_bad_trials_of_every_kind_and_place_are_recorded_and_the_rest_is_unharmed(tuner, path, whole, tmp_path, counted):
+def test_bad_trials_of_every_kind_at_every_place_leave_the_rest_unharmed(tuner, path, whole, tmp_path, counted):
     cases = [case for case in ALL if case[:2] == (tuner, path)]
     for number, (_, _, fault, at) in enumerate(cases):
         try:
@@ -210,6 +212,10 @@ STUDY = Study(data="points", model=mixed, search=Grid(), together=TOGETHER, para
 '''
 
 
+def command(folder):
+    return ["--task", str(folder / "own.py"), "--data-dir", str(folder), "--out", str(folder), "-q"]
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("path", PATHS)
 def test_every_json_of_a_run_with_bad_trials_is_strict(path, tmp_path, capsys, counted):
@@ -217,8 +223,7 @@ def test_every_json_of_a_run_with_bad_trials_is_strict(path, tmp_path, capsys, c
     rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
     for name in ("train_data.csv", "test_data.csv"):
         (tmp_path / name).write_text(f"x,y\n{rows}")
-    command = ["--task", str(tmp_path / "own.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path), "-q", "--json"]
-    assert run(tune.main, command) == 0
+    assert run(tune.main, [*command(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out, parse_constant=refuse)
     assert told["winner"] == {"kind": "good", "learning_rate": 0.01} and told["trials"]["failed"] == 9
     files = sorted((tmp_path / "own").rglob("*.json"))
@@ -239,7 +244,7 @@ def test_targets_of_1e300_end_in_one_line_that_names_the_fault(tmp_path, capsys,
     rows = "".join(f"{x},1e300\n" for x in np.linspace(-1, 1, 12).tolist())
     for name in ("train_data.csv", "test_data.csv"):
         (tmp_path / name).write_text(f"x,y\n{rows}")
-    code = run(tune.main, ["--task", str(tmp_path / "own.py"), "--data-dir", str(tmp_path), "--out", str(tmp_path), "-q"])
+    code = run(tune.main, command(tmp_path))
     errors = capsys.readouterr().err.strip().splitlines()
     assert code in (2, 3) and errors[-1].startswith("kerashw: "), errors
     counted("targets of 1e300", 1, f"one line, exit {code}")

@@ -1,4 +1,4 @@
-"""Promoted Hyperband trials whose parents' states are damaged: the parents are trained again, and all ends as it would."""
+"""Promoted Hyperband trials whose parents' states are damaged: these are trained again, and all ends as it would."""
 
 import pytest
 from test_recovery import DAMAGE

@@ -164,7 +164,8 @@ def test_the_same_command_puts_a_finished_run_right_with_equal_trials_and_test_m
 
 @pytest.mark.parametrize(
     "name", ["report.html", *(pytest.param(name, marks=pytest.mark.faults) for name in
-    ("exports.json", "metrics.json", "trials.csv", "history.csv", "trials.db.copy", "model", "model.keras", "study.json"))],
+    ("exports.json", "metrics.json", "trials.csv", "history.csv", "trials.db.copy", "model", "model.keras",
+     "study.json"))],
 )  # fmt: skip
 def test_the_same_command_makes_again_what_was_deleted_singly(name, whole, copy, capsys, counted):
     from kerashw.formats import load_format, load_model

@@ -54,7 +54,11 @@ def test_trials_of_which_two_processes_died_are_parted_and_score_the_same(dead, 
         for _ in range(count):
             store.add_event(TOGETHER, json.dumps([0, 1, 2, 3, 4]))
         with monkeypatch.context() as patch:
-            patch.setattr(trials, "at_risk", lambda store, numbers: seen.append((name, numbers)) or at_risk(store, numbers))
+            def noted(store, numbers):
+                seen.append((name, numbers))
+                return at_risk(store, numbers)
+
+            patch.setattr(trials, "at_risk", noted)
             search(setup, store, prepare(setup))
         write_trials(setup, store)
     assert [numbers for where, numbers in seen if where == "parted" and len(numbers) > 1] == parts

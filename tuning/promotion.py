@@ -30,7 +30,7 @@ def first_of_line(store, number):
 
 
 def state_after(setup, store, number, member, together):
-    """The arrays a trial ended with; where their file is damaged the trial is trained again, as a `member` of its line."""
+    """The arrays a trial ended with; where their file is damaged it is trained again. `member` is one of its line."""
     try:
         return setup.run.load_checkpoint(number)
     except Damaged as error:
@@ -39,7 +39,9 @@ def state_after(setup, store, number, member, together):
         found = f"kept as {keep_aside(path).name}, " if path.exists() else ""
         setup.progress.say(f"{fault}: {found}trial {number} is trained again.")
     proposed = store.trial(number).proposed
-    own = replace(member, epochs=proposed["tuner/epochs"], initial_epoch=proposed["tuner/initial_epoch"], bars=(), start=None)
+    own = replace(
+        member, epochs=proposed["tuner/epochs"], initial_epoch=proposed["tuner/initial_epoch"], bars=(), start=None
+    )  # fmt: skip
     if (parent := parent_of(store, number)) is not None:
         own = replace(own, start=state_after(setup, store, parent, own, together))
     how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, keep_last=True)
