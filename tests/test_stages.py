@@ -71,7 +71,7 @@ def test_what_a_finished_stage_has_lost_is_made_again_without_a_training(lost, f
     assert results(folder / "whole") == expected
 
 
-@pytest.mark.parametrize("name", ["model.keras", "history.csv"])
+@pytest.mark.parametrize("name", ["model.keras", pytest.param("history.csv", marks=pytest.mark.slow)])
 def test_a_damaged_model_or_history_is_kept_aside_and_the_winner_is_trained_anew(name, folder, capsys):
     one = Run(folder / "whole" / "one")
     expected, before = results(folder / "whole"), works(folder / "whole.done")
@@ -116,6 +116,7 @@ def test_every_verb_that_hears_a_signal_ends_with_its_code_and_one_line(verb, fo
 
     main, arguments = VERBS[verb]
     monkeypatch.chdir(folder)
+    monkeypatch.delenv("KERASHW_DATA_DIR", raising=False)
     monkeypatch.setattr("kerashw.formats.writing.verify", heard)  # all of them load the model
     assert run(main.main, arguments) == 143
     assert capsys.readouterr().err.strip().splitlines()[-1] == "kerashw: interrupted."
