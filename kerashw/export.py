@@ -26,7 +26,7 @@ def main(argv):
                         help="where the run's data are now (default: where they were)")  # fmt: skip
     options = from_environment(parser).parse_args(argv)
     finished = Run.finished(options.run)
-    if "onnx" in options.format:
+    if set(options.format) == {"onnx"}:  # else the other formats are made all the same
         from kerashw.formats.onnx import lacking
 
         if told := lacking():

@@ -84,6 +84,8 @@ def as_items(array, shape, name="x", first=0):
         array = array[..., 0]
     if array.shape[1:] != shape or not len(array):
         raise UsageError(f"{name}: has shape {array.shape}, expected (n, {', '.join(map(str, shape))}).")
+    if array.dtype == np.uint8 and len(shape) > 1:
+        return array  # pixels as they should be, with nothing to look for
     if array.dtype.kind not in "uif":
         raise UsageError(f"{name}: holds {array.dtype} values that are no finite numbers.")
     _refuse(name, first, ~np.isfinite(array), "holds a number that is not finite; fill it in or leave the item out")

@@ -329,7 +329,7 @@ def test_an_export_without_its_packages_is_refused_before_anything_is_loaded(pla
     monkeypatch.chdir(place)
     monkeypatch.setitem(sys.modules, "tf2onnx", None)  # as good as not installed
     before = listing(place)
-    assert main(["export", "saved_models/finished", "--format", "litert", "onnx", "--data-dir", "empty"]) == 2
+    assert main(["export", "saved_models/finished", "--format", "onnx", "--data-dir", "empty"]) == 2
     assert "ONNX needs tf2onnx, not installed here: pip install" in capsys.readouterr().err
     assert listing(place) == before
 
