@@ -50,7 +50,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
             search_seconds = time.monotonic() - began
             refitted = refit(setup, store, best, dataset, deadline=budget.end)
         else:
-            search_seconds = 0.0
+            search_seconds = 0.0  # an earlier process searched; that its trials took so long is known
         trials, best = store.trials(), store.trial(refitted.trial)
         settings = setup.settings_of(best.proposed)
         others = repeated(setup, store, best, settings, dataset, deadline=budget.end)
@@ -84,8 +84,8 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,
         "export": {name: exported[name] for name in ("largest_difference", "items_compared")},
-        "seconds": {"trials": sum(trial.seconds or 0 for trial in trials), "search": search_seconds,
-                    "refit": refitted.seconds, "total": time.monotonic() - began},
+        "seconds": {"trials": (training := sum(trial.seconds or 0 for trial in trials)),
+                    "search": search_seconds or training, "refit": refitted.seconds, "total": time.monotonic() - began},
     }  # fmt: skip
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     run.report_file.unlink(missing_ok=True)  # it would tell of other numbers
