@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import time
 import traceback
 from collections import Counter
@@ -302,5 +303,7 @@ def _reason(error):
 
 
 def _first_line(error):
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
+    """What an error says first; Keras puts a line of its own, and bold type, around what a layer raised."""
+    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    told = lines[1:] if len(lines) > 1 and lines[0].startswith("Exception encountered when calling") else lines
+    return f"{type(error).__name__}: {told[0].strip() if told else 'no message'}"
