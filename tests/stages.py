@@ -47,6 +47,7 @@ STAGES = {
     "data": (tune, "load_data"),
     "search": (tuning.pipeline, "searched"),
     "training": (tuning.trials, "train"),
+    "loop": (tuning.trials, "train_in_groups"),
     "refit": (tuning.pipeline, "refit"),
     "final training": (tuning.refit, "train"),
     "export": (tuning.pipeline, "saved_model"),
@@ -252,7 +253,8 @@ def interrupt(folder, start, signals, chance):
         name, runs = f"run{runs}", runs + 1
         is_watched = start is forked
         if is_watched:
-            assert ended(forked(folder, name, ("training", "after"))) == -signal.SIGKILL
+            code = ended(forked(folder, name, ("training", "after") if folder.name == "fit" else ("loop", "before")))
+            assert code == -signal.SIGKILL, (name, code, (folder / f"{name}.txt").read_text())
         while True:
             number, pid = chance.choice([signal.SIGINT, signal.SIGTERM]), start(folder, name)
             while not listens(pid):

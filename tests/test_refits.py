@@ -18,7 +18,7 @@ from tuning.pipeline import execute, make_setup
 RATES = dict(SMALL, learning_rate=Choice(0.01, 0.02), dropout=0.2)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["population", "fit"])
+@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["population", "fit"])
 def pair(request, tmp_path_factory):
     """A run with three refits and one with a single refit, otherwise equal."""
     folder, fields = tmp_path_factory.mktemp("pair"), dict(settings=RATES, together=request.param)
@@ -61,7 +61,7 @@ def test_a_run_that_is_continued_makes_only_the_refits_that_are_missing(tmp_path
     assert again["refitted_again"] == metrics["refitted_again"]
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_weights_of_a_refit_are_the_mean_of_those_after_its_last_epochs(together, tmp_path):
     fields = dict(settings=dict(SMALL, epochs=4), together=together)
 

@@ -51,6 +51,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
             refitted = refit(setup, store, best, dataset, deadline=budget.end)
         else:
             search_seconds = 0.0  # an earlier process searched; that its trials took so long is known
+            write_trials(setup, store)
         trials, best = store.trials(), store.trial(refitted.trial)
         settings = setup.settings_of(best.proposed)
         others = repeated(setup, store, best, settings, dataset, deadline=budget.end)
