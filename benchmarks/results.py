@@ -1,0 +1,227 @@
+"""docs/results.md: the fifteen systems of the five reports, what they published and what their studies reach here.
+
+    python -m benchmarks.results --data-dir DIR --out DIR                 runs what is not finished, then writes the page
+    python -m benchmarks.results --data-dir DIR --out DIR --only mnist    the same for one system
+    python -m benchmarks.results --out DIR --page                         writes the page from what there is
+
+Every number of the page is read from the folder of a run; a system without a finished run says so. A run that was
+stopped goes on where it was.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.machine import machine
+from kerashw.verdict import over_seeds
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE, PICTURES = DOCS / "results.md", DOCS / "results"
+PRUNED = ("--prune", "median")
+WIDEST = 900  # pixels of a picture on the page
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a system has to reach: a metric of metrics.json, by the part it stands in, and its least or largest value."""
+
+    part: str
+    metric: str
+    value: float
+    more_is_better: bool = True
+
+    def reached(self, value):
+        """Whether a value is as good."""
+        return value >= self.value if self.more_is_better else value <= self.value
+
+
+@dataclass(frozen=True)
+class System:
+    """One row: a study, what its command has beyond `--preset paper`, its bars by arm, and the figures to show.
+
+    `smaller` says in words what the command leaves out of the published budget; `why` what made the difference.
+    """
+
+    study: str
+    options: tuple = ()
+    bars: dict = field(default_factory=dict)
+    figures: tuple = ()
+    smaller: str = ""
+    why: str = ""
+
+    def command(self):
+        """The words after `python -m kerashw.tune`, without the folders of this machine."""
+        return ["--task", self.study, "--preset", "paper", *self.options, "--no-stand-in"]
+
+
+SYSTEMS = (
+    System("regression", bars={None: Bar("test", "mse", 0.0708, False)},
+           figures=("fit", "search_history", "activation_profiles")),
+    System("regression_cv", bars={None: Bar("test", "mse", 0.112, False)}, figures=("fit", "search_parallel")),
+    System("regression_linear", figures=("arms_fit",)),
+    System("regression_leaky", bars={"adam": Bar("validation", "score", 0.4176)},
+           figures=("adam/search_table", "arms_fit")),
+    System("regression_wide", bars={None: Bar("test", "mse", 0.122, False)}, figures=("fit", "search_table")),
+    System("mnist", ("--epochs", "3", *PRUNED), bars={None: Bar("test", "accuracy", 0.9946)},
+           figures=("filters_conv_1", "feature_maps_conv_1", "search_slices"),
+           smaller="trials of 3 epochs instead of 20, losers given up"),
+    System("mnist_mlp", bars={None: Bar("test", "accuracy", 0.98)}, figures=("pixel_weights_dense_1",)),
+    System("mnist_init", figures=("arms_loss",)),
+    System("mnist_budget", PRUNED, bars={None: Bar("validation", "score", 0.9842)}, figures=("search_table",)),
+    System("mnist_gradcheck", figures=("gradient_check",)),
+    System("mnist_deep", bars={arm: Bar("test", "accuracy", 0.99) for arm in ("cnn", "cnn_dropout")},
+           figures=("arms_val_accuracy",)),
+    System("fashion", ("--epochs", "6", *PRUNED), bars={None: Bar("test", "accuracy", 0.92)},
+           figures=("confusion_matrix", "feature_maps_conv_1"), smaller="trials of 6 epochs instead of 20, losers given up"),
+    System("fashion_lenet", bars={None: Bar("test", "accuracy", 0.88)}, figures=("confusion_matrix", "curves_refit")),
+    System("fashion_spatial", ("--epochs", "10"),
+           bars={arm: Bar("test", "accuracy", 0.87) for arm in ("sgd", "rmsprop", "adam", "adadelta", "grid")},
+           figures=("arms_val_loss",), smaller="10 epochs instead of 50 and 100"),
+    System("fashion_grid", bars={None: Bar("test", "accuracy", 0.91)},
+           figures=("receptive_fields", "maximal_inputs_output", "search_table")),
+)  # fmt: skip
+
+
+def main(argv=None):
+    """The exit code: 1 where a run failed."""
+    parser = argparse.ArgumentParser("python -m benchmarks.results", description=__doc__.partition("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="where the runs are, or go")
+    parser.add_argument("--data-dir", default=os.environ.get("KERASHW_DATA_DIR"),
+                        help="folder with mnist, fashion-mnist and regression (default: KERASHW_DATA_DIR)")  # fmt: skip
+    parser.add_argument("--only", nargs="+", metavar="STUDY", choices=[system.study for system in SYSTEMS])
+    parser.add_argument("--page", action="store_true", help="run nothing")
+    options = parser.parse_args(argv)
+    failed = []
+    for system in SYSTEMS if not options.page else ():
+        if options.only is None or system.study in options.only:
+            done = subprocess.run([sys.executable, "-m", "kerashw.tune", *system.command(), "--data-dir",
+                                   options.data_dir, "--out", str(options.out)])  # fmt: skip
+            failed += [system.study] * (done.returncode != 0)
+    PICTURES.mkdir(exist_ok=True)
+    PAGE.write_text("\n".join(page(options.out)) + "\n", encoding="utf-8")
+    print(f"{PAGE}, without {', '.join(failed)}, which failed" if failed else PAGE)
+    return int(bool(failed))
+
+
+def runs(system, out):
+    """{arm: (study.json, metrics.json)} of the finished runs of a system; the arm is None where there are none."""
+    found = {}
+    for file in sorted((out / system.study).glob("**/metrics.json")):
+        metrics, study = read(file), read(file.with_name("study.json"))
+        if metrics["stand_in"]:
+            raise SystemExit(f"{file}: made on a stand-in for the data; the page tells of real data only.")
+        found[metrics["arm"]] = study, metrics
+    return found
+
+
+def read(file):
+    """The content of a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def page(out):
+    """The page, line by line."""
+    here = machine()
+    yield from ("# The fifteen systems", "")
+    yield "Every experiment of the five course reports, run on the real data by the command that stands with it. The test"
+    yield "items were looked at once, after the refit. Written from the folders of the runs by"
+    yield from ("", "    python -m benchmarks.results --data-dir DIR --out DIR", "")
+    yield f"on {here['cores']} cores of {here['processor']} with {here['memory_gb']} GB of memory. A system without a run says so."
+    yield from ("", "| system | measured | published | ours | over seeds | at least | reached |",
+                "| --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
+    for system in SYSTEMS:
+        yield from rows(system, runs(system, out))
+    for system in SYSTEMS:
+        yield from section(system, runs(system, out), out)
+
+
+def rows(system, found):
+    """The rows of a system in the table, one for each arm."""
+    if not found:
+        yield f"| [{system.study}](#{system.study}) | not run | | | | | |"
+    for arm, (_, metrics) in found.items():
+        bar, published = system.bars.get(arm), metrics["published"]
+        part, metric = measured(bar, metrics)
+        value = metrics[part][metric]
+        name = f"test {metric}" if part == "test" else metrics["objective"] if metric == "score" else metric
+        stated = f"{published['value']:g}" if published else "-"
+        limit = f"{'' if bar.more_is_better else 'at most '}{bar.value:g}" if bar else "-"
+        others = spread(metrics, metric) if part == "test" else "-"
+        met = "-" if bar is None else "yes" if bar.reached(value) else "no"
+        title = f"{system.study}{'/' + arm if arm else ''}"
+        yield f"| [{title}](#{system.study}) | {name} | {stated} | {value:.4g} | {others} | {limit} | {met} |"
+
+
+def measured(bar, metrics):
+    """(part of metrics.json, metric in it) to hold against what was published: the bar's, or the report's own.
+
+    >>> measured(None, {"published": {"metric": "val_r2"}}), measured(None, {"published": None, "test": {"mse": 0.1}})
+    (('validation', 'val_r2'), ('test', 'mse'))
+    """
+    if bar:
+        return bar.part, bar.metric
+    if not metrics["published"]:
+        return "test", next(iter(metrics["test"]))
+    metric = metrics["published"]["metric"]
+    return ("test", metric.removeprefix("test_")) if metric.startswith("test_") else ("validation", metric)
+
+
+def spread(metrics, metric):
+    """Mean and standard deviation of a test metric over all refits; "-" of one refit alone."""
+    found = over_seeds(metrics).get(metric)
+    return f"{found.mean:.4g} ± {found.deviation:.2g} ({found.count})" if found else "-"
+
+
+def section(system, found, out):
+    """What was done for a system: command, budget, winner, figures."""
+    yield from ("", f"## {system.study}", "", f"    python -m kerashw.tune {shlex.join(system.command())}")
+    if not found:
+        yield from ("", "Not run.")
+    for arm, (study, metrics) in found.items():
+        yield from ("", f"{f'`{arm}`: ' if arm else ''}{budget(study, metrics)}")
+        if metrics["winner"]:
+            won = ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                            for name, value in metrics["winner"].items())  # fmt: skip
+            yield f"Winner: {won}."
+    if system.smaller:
+        yield from ("", f"Smaller than published: {system.smaller}.")
+    if system.why:
+        yield from ("", system.why)
+    for figure in system.figures if found else ():
+        yield from shown(system, figure, out)
+
+
+def budget(study, metrics):
+    """What a run spent, in a sentence."""
+    counts = metrics["trials"]
+    fates = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+    seconds, refit = metrics["seconds"], metrics["refit"]
+    return (
+        f"Seed {study['seed']}; {sum(counts.values()):,} trials ({fates}) in {seconds['trials'] / 60:.1f} min of training; "
+        f"the refit took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min; "
+        f"{metrics['parameters']:,} parameters; commit {(study['git_commit'] or 'none')[:12]}."
+    )
+
+
+def shown(system, figure, out):
+    """A figure of a run, made small beside the page, with the caption that the run wrote."""
+    from PIL import Image
+
+    place = out / system.study / Path(figure).parent / "figures" / Path(figure).name
+    if not place.with_suffix(".png").exists():
+        return
+    told = read(place.with_suffix(".json"))
+    name = f"{system.study}-{figure.replace('/', '-')}.png"
+    with Image.open(place.with_suffix(".png")) as picture:
+        picture.thumbnail((WIDEST, WIDEST))
+        picture.convert("RGB").quantize(64).save(PICTURES / name, optimize=True)
+    yield from ("", f"![{told['title']}](results/{name})", "", told["caption"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
