@@ -16,7 +16,7 @@ from benchmarks.report import line, markdown, read, save, table
 # name: (function that gives the rows, what it measures)
 BENCHMARKS = {
     "regression-cv": ("searches:regression_cv", "300 trials x 5 folds x 150 epochs against KerasTuner and PyTorch"),
-    "regression": ("searches:regression", "400 Bayesian trials x 1,500 epochs against KerasTuner and PyTorch"),
+    "regression": ("searches:regression", "Bayesian trials x 1,500 epochs against KerasTuner and PyTorch"),
     "regression-leaky": ("searches:regression_leaky", "two grids with 4 folds against skorch's grid search"),
     "member-epoch": ("member_epoch:measure", "1, 8 and 64 nets at once against the arithmetic floor"),
     "images": ("images:measure", "convolutional nets against Keras's fit"),

@@ -39,6 +39,11 @@ def check():
         raise KeyboardInterrupt
 
 
+def note(number):
+    """A signal counts as heard, though another process has to act on it; nothing is raised before `check`."""
+    _heard.append(number)
+
+
 def is_behind(error):
     """Whether a signal led to that exception, which a library may have made of the first one."""
     return isinstance(error, KeyboardInterrupt) or (bool(_heard) and isinstance(error, Exception))

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 
+from kerashw import interrupts
 from kerashw.errors import Damaged, WorkError
 from kerashw.risk import ATTEMPTS, toll
 
@@ -39,6 +40,7 @@ def supervise(runs, say):
         code = _ended(pid)
         if code in OWN_CODES:
             raise SystemExit(code)
+        interrupts.check()  # one that dies of being interrupted, somewhere in a C library, has no trial to blame for it
         told = f"signal {-code}" if code < 0 else f"exit code {code}"
         died_of = [_toll(run) - earlier for run, earlier in zip(runs, before)]
         for run, suspects in zip(runs, died_of):
@@ -57,6 +59,7 @@ def _has_threads():
 def _ended(pid):
     """The exit code of the watched process; what it is to hear of, Ctrl-C or SIGTERM, is passed on to it."""
     def pass_on(number, frame):
+        interrupts.note(number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 

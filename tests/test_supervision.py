@@ -66,6 +66,24 @@ def test_a_trial_that_ends_its_process_twice_is_recorded_and_the_search_goes_on(
     counted("a trial ends its process", 1, f"by {told}: recorded after two attempts, the search goes on")
 
 
+@pytest.mark.faults
+def test_a_watched_process_that_dies_of_being_interrupted_counts_as_interrupted(tmp_path, counted):
+    death = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); "
+        "os.path.exists('second') and os.kill(os.getppid(), 15); time.sleep(0.5); os.kill(os.getpid(), 11)"
+    )
+    (tmp_path / "own.py").write_text(STUDY.format(death=death, together=False))
+    rows = "".join(f"{x},{2 * x}\n" for x in np.linspace(-1, 1, 12).tolist())
+    for name in ("train_data.csv", "test_data.csv"):
+        (tmp_path / name).write_text(f"x,y\n{rows}")
+    assert given(tmp_path).returncode == -signal.SIGSEGV
+    (tmp_path / "second").touch()
+    second = given(tmp_path)
+    assert second.returncode == 143, second.stderr
+    assert second.stderr.splitlines()[-1].startswith("kerashw: interrupted; all that is finished is kept. To continue: ")
+    counted("a process dies of being interrupted", 1, "exit 143 and the command to continue, as of any other interruption")
+
+
 IN_A_LOOP = '''"""One of the widths is deadly, though only once its training begins."""
 
 import os
