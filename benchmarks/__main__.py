@@ -27,7 +27,7 @@ BENCHMARKS = {
     "best-after": ("best_after:measure", "the best of n Bayesian trials against the same two"),
     "pruning": ("pruning:measure", "a search with and without stopping losers early"),
 }
-QUALITY = ("best-after", "pruning")  # minutes each, and no times: asked for by name or by --full
+ON_REQUEST = ("exports", "best-after", "pruning")  # asked for by name or by --full, as all together take too long
 FOLDERS = {"--data-dir": "DIR", "--json": "FILE"}
 
 
@@ -41,7 +41,7 @@ def parser():
     size.add_argument("--full", action="store_true", help="published budgets and more seeds")
     size.add_argument("--smoke", action="store_true", help="as little as possible, to see that all of it runs")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="some of those that --list shows "
-                        f"(default: all, but {' and '.join(QUALITY)} only with --full)")
+                        f"(default: all, but {', '.join(ON_REQUEST)} only with --full)")
     parser.add_argument("--json", metavar="FILE", help="write the rows with machine, versions and date there")
     parser.add_argument("--data-dir", metavar="DIR", default=os.environ.get("KERASHW_DATA_DIR") or None,
                         help="folder with mnist, fashion-mnist and regression (default: KERASHW_DATA_DIR)")  # fmt: skip
@@ -85,7 +85,7 @@ def main(argv=None):
         "rows": [],
     }  # fmt: skip
     began = time.monotonic()
-    for name in options.only or [name for name in BENCHMARKS if asked.size != "quick" or name not in QUALITY]:
+    for name in options.only or [name for name in BENCHMARKS if asked.size != "quick" or name not in ON_REQUEST]:
         for row in rows_of(name, asked):
             measured["rows"].append(row.plain())
             print(line(row.plain()), file=sys.stderr, flush=True)

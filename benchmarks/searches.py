@@ -26,8 +26,8 @@ def regression_cv(asked):
 
 
 def regression(asked):
-    """The Bayesian search of 1,500 epochs a trial, without start and refit: all 400 trials, or a quarter of them."""
-    trials = asked.of(smoke=4, quick=100, full=400)
+    """The Bayesian search of 1,500 epochs a trial, without start and refit: all 400 trials, or half of them."""
+    trials = asked.of(smoke=4, quick=200, full=400)
     epochs = asked.of(smoke=3, quick=1500, full=1500)
     with tempfile.TemporaryDirectory() as folder:
         done = runs.tune(
