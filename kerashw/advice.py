@@ -52,11 +52,12 @@ def useless_regularisers(spaces, trials, direction):
         harms = mannwhitneyu(much, little, alternative="greater").pvalue
         if helps < UNHELPFUL:
             continue
-        seen = (f"{name} made scores worse: trials in the lowest third of its range are better than the {len(much)} others"
-                if harms < SURE else
-                f"{name} did not help: trials in the lowest third of its range are as good as the {len(much)} others")  # fmt: skip
-        found.append(Advice(f"{seen} (Mann-Whitney, p {min(helps, harms) if harms < SURE else helps:.2g}). "
-                            "It can be left out.", f"--set {name}=0"))  # fmt: skip
+        lowest = f"trials in the lowest third of its range are {{}} the {len(much)} others"
+        if harms < SURE:
+            seen, chance = f"{name} made scores worse: {lowest.format('better than')}", harms
+        else:
+            seen, chance = f"{name} did not help: {lowest.format('as good as')}", helps
+        found.append(Advice(f"{seen} (Mann-Whitney, p {chance:.2g}). It can be left out.", f"--set {name}=0"))
     return found
 
 

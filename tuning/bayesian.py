@@ -32,7 +32,7 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
 
     @functools.cached_property
     def narrow(self):
-        """{setting: (lowest, highest chance) of a range, or the chances of the values left}; asked for after the grid."""
+        """Of each setting what the grid has left: the ends of its range, or its values, as numbers in [0, 1]."""
         trials = [(trial.hyperparameters.values, trial.score) for name, trial in self.trials.items()
                   if int(name) < self.drawn and trial.status == "COMPLETED"]  # fmt: skip
         spaces = {hp.name: _plain(hp) for hp in self.hyperparameters.space}
