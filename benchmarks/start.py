@@ -14,7 +14,7 @@ def measure(asked):
     for task, limit in LIMITS.items():
         small = asked.of(smoke=["--epochs", 1, *(["--samples", 200] if task == "mnist" else [])], quick=[], full=[])
         seconds = []
-        for _ in range(asked.of(smoke=1, quick=2, full=7)):
+        for _ in range(asked.of(smoke=1, quick=1, full=7)):
             with tempfile.TemporaryDirectory() as folder:
                 seconds.append(runs.seconds_to_first_trial(asked, task, *small, out=folder))
         yield Row(
