@@ -11,7 +11,6 @@ there are processors.
 
 import itertools
 import math
-import os
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -20,6 +19,7 @@ import keras
 
 from kerashw.group import Group, Member, assign
 from kerashw.loop import structure_of
+from kerashw.machine import processors
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.training import Trained, build_model
 
@@ -75,7 +75,7 @@ def train_in_groups(
     A group with none of the places `wanted` is left out: groups are the same whichever are wanted, and with them the
     rounding of the results. `report` is called with the epochs done since the last call, all members added up.
     """
-    stop, lock, workers = threading.Event(), threading.Lock(), _processors()
+    stop, lock, workers = threading.Event(), threading.Lock(), processors()
 
     def told(epochs):
         if stop.is_set():
@@ -183,10 +183,6 @@ def _seconds(parameters, items, wide):
     """Roughly what an epoch of one member takes: its steps, their updates, and its products at 50 GFLOP/s."""
     steps = -(-items // wide)
     return steps * (3e-6 + 2e-9 * parameters) + 6 * items * parameters / 5e10
-
-
-def _processors():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _build(builder, settings, task):

@@ -39,6 +39,12 @@ CREATE TABLE IF NOT EXISTS epochs (
     checksum   INTEGER,
     PRIMARY KEY (trial, fold, execution, epoch)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS turns (
+    place    INTEGER PRIMARY KEY,            -- in the order in which they came, where several workers search
+    kind     TEXT NOT NULL,                  -- asked: the tuner proposed the trial; told: it was told the result
+    trial    INTEGER NOT NULL,
+    checksum INTEGER
+);
 CREATE TABLE IF NOT EXISTS events (
     at       REAL NOT NULL,                  -- seconds since 1970
     kind     TEXT NOT NULL,
@@ -51,10 +57,11 @@ COLUMNS = {
                "began", "ended", "attempts"),
     "executions": ("trial", "fold", "execution", "seed", "score", "best_epoch", "seconds", "metrics"),
     "epochs": ("trial", "fold", "execution", "epoch", "metrics"),
+    "turns": ("place", "kind", "trial"),
     "events": ("at", "kind", "text"),
 }  # fmt: skip
 # Columns that came later, with their types; a file of an earlier version has rows without them.
-LATER = {"trials": {"began": "REAL", "ended": "REAL", "attempts": "INTEGER"}, "executions": {}, "epochs": {}, "events": {}}
+LATER = {**dict.fromkeys(COLUMNS, {}), "trials": {"began": "REAL", "ended": "REAL", "attempts": "INTEGER"}}
 
 
 def checksum(*values):

@@ -83,8 +83,11 @@ class Store:
         """All is in the one file afterwards."""
         self._database.close()
 
-    def begin_trial(self, number, proposed):
-        """The trial is running; one that a killed process left running begins again and keeps its executions."""
+    def begin_trial(self, number, proposed, *, is_turn=False):
+        """The trial is running; one that a killed process left running begins again and keeps its executions.
+
+        Where it is a turn, it is known as well when the trial was proposed among others.
+        """
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO trials (number, proposed, began) VALUES (?, ?, ?)"
@@ -92,6 +95,8 @@ class Store:
                 (number, _json(proposed), time.time()),
             )
             self._seal("trials", number=number)
+            if is_turn:
+                self._add_turn("asked", number)
 
     def add_attempts(self, number, count):
         """So many more processes are at the trial, or have been; a negative number takes them back."""
@@ -118,9 +123,10 @@ class Store:
                 self._seal("epochs", **key)
 
     def end_trial(
-        self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None
-    ):
-        """The trial is over, once and for all."""
+        self, number, *, status, score=None, deviation=None, reason=None, message=None, parameters=None, seconds=None,
+        is_turn=False,
+    ):  # fmt: skip
+        """The trial is over, once and for all; where it is a turn, the tuner is told now."""
         with self._transaction() as database:
             database.execute(
                 "UPDATE trials SET status=?, score=?, deviation=?, reason=?, message=?, parameters=?, seconds=?, ended=?"
@@ -128,6 +134,8 @@ class Store:
                 (status, score, deviation, reason, message, parameters, seconds, time.time(), number),
             )
             self._seal("trials", number=number)
+            if is_turn:
+                self._add_turn("told", number)
 
     def add_event(self, kind, text):
         """A line for whoever asks later what happened when; gives its number."""
@@ -178,12 +186,18 @@ class Store:
         """The texts of the events of one kind, in their order."""
         return [text for *_, text in self._rows("events", "ORDER BY rowid", kind=kind)]
 
+    def turns(self):
+        """("asked" or "told", trial) in the order in which proposals and results came; only where workers searched."""
+        if not self._known["turns"]:  # a file of an earlier version, opened to be read only
+            return []
+        return [(kind, trial) for _, kind, trial in self._rows("turns", "ORDER BY place")]
+
     def check(self):
         """Nothing, where every page and every row is as it was written; else Damaged."""
         answers = [answer for (answer,) in self._ask("PRAGMA integrity_check(1)")]
         if answers != ["ok"]:
             raise _damaged(self.path, " ".join(answers[0].split()))
-        for table in COLUMNS if "checksum" in self._known["trials"] else ():
+        for table in (table for table in COLUMNS if "checksum" in self._known[table]):
             ((wrong,),) = self._ask(f"SELECT count(*) FROM {table} WHERE {is_wrong(table)}")
             if wrong:
                 raise _damaged(self.path, f"{wrong} row(s) of {table} have changed since they were written")
@@ -215,6 +229,10 @@ class Store:
                 if name not in known:
                     self._database.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
+    def _add_turn(self, kind, trial):
+        place = self._database.execute("INSERT INTO turns (kind, trial) VALUES (?, ?)", (kind, trial)).lastrowid
+        self._seal("turns", place=place)
+
     def _seal(self, table, **key):
         """Rows that were just written get their checksum, of the values as SQLite keeps them."""
         self._database.execute(f"UPDATE {table} SET checksum={sum_of(table)} WHERE {_where(key)}", (*key.values(),))
@@ -224,7 +242,8 @@ class Store:
         known, later = self._known[table], LATER[table]
         columns = ", ".join(name if name in known or name not in later else "NULL" for name in COLUMNS[table])
         test = is_wrong(table) if "checksum" in known else "0"
-        rows = self._ask(f"SELECT {columns}, {test} FROM {table} WHERE {_where(key)} {order}", (*key.values(),))
+        chosen = f"WHERE {_where(key)}" if key else ""
+        rows = self._ask(f"SELECT {columns}, {test} FROM {table} {chosen} {order}", (*key.values(),))
         if any(row[-1] for row in rows):
             raise _damaged(self.path, f"a row of {table} has changed since it was written")
         return [row[:-1] for row in rows]

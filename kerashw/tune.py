@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kerashw import interrupts
 from kerashw.commands import Parser, checked, folder, from_environment, quiet_tensorflow, run, whole
+from kerashw.crew import Crew
 from kerashw.errors import Damaged, UsageError
 from kerashw.recovery import has_lost_its_study, is_whole, put_aside, recover
 from kerashw.request import check_own, check_same, declaration, resolve
@@ -49,6 +50,8 @@ def parser():
     add("--samples", type=whole(1), metavar="N", help="use only N training items")
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
+    add("--workers", type=whole(1), default=1, metavar="N", help="processes that train trials side by side, each with its "
+        "share of the processors (default: 1)")  # fmt: skip
     add("--time-budget", type=checked(parse_duration), metavar="TIME", help="such as 90s or 10m; the refit fits in")
     add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="decides all chance (default: 0)")
     add("--data-dir", type=folder, metavar="DIR",
@@ -230,10 +233,11 @@ def run_one(resolved, dataset, options, argv, arms, end):
     start_tensorflow(options, resolved)
     from kerashw.progress import Progress
     from tuning.pipeline import execute, make_setup
-    from tuning.search import Budget
+    from tuning.standing import Budget
 
     progress = Progress(title(resolved), quiet=options.quiet, end=end)
-    setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress)
+    setup = make_setup(resolved.study, dataset, one, seed=options.seed, progress=progress,
+                       crew=Crew(options.workers))  # fmt: skip
     about = {"study": resolved.name, "arm": resolved.arm, "preset": options.preset, "seed": options.seed,
              "stand_in": dataset.stand_in, "data": dataset.source}  # fmt: skip
     metrics = execute(

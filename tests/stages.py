@@ -23,7 +23,8 @@ from kerashw.commands import quiet_tensorflow, run
 
 quiet_tensorflow()
 
-import tuning.pipeline  # noqa: E402  here, so that no child has to import it
+import kerashw.job  # noqa: E402  here, so that no child has to import it
+import tuning.pipeline  # noqa: E402
 import tuning.refit  # noqa: E402
 import tuning.trials  # noqa: E402
 from kerashw import pages, pictures, tune  # noqa: E402
@@ -46,7 +47,7 @@ COMPARISONS = {"arms_fit": pictures.COMPARISONS["arms_fit"]}
 STAGES = {
     "data": (tune, "load_data"),
     "search": (tuning.pipeline, "searched"),
-    "training": (tuning.trials, "train"),
+    "training": (kerashw.job, "train"),
     "loop": (tuning.trials, "train_in_groups"),
     "refit": (tuning.pipeline, "refit"),
     "final training": (tuning.refit, "train"),

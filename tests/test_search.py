@@ -22,7 +22,8 @@ from kerashw.run import Run
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random, Real
 from kerashw.study import Study
 from tuning.pipeline import execute, make_setup, write_trials
-from tuning.search import Budget, prepare, search
+from tuning.search import prepare, search
+from tuning.standing import Budget
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
 

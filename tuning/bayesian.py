@@ -30,7 +30,6 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
         """The points of the coarse grid."""
         return coarse_grid({hp.name: _plain(hp) for hp in self.hyperparameters.space}, self.coarse)
 
-    @functools.cached_property
     def narrow(self):
         """Of each setting what the grid has left: the ends of its range, or its values, as numbers in [0, 1]."""
         trials = [(trial.hyperparameters.values, trial.score) for name, trial in self.trials.items()
@@ -52,18 +51,22 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
         if self.coarse and number < self.drawn:
             return {**RUNNING, "values": dict(self.grid[number])}
         first, end = self.batch_of(number)
-        known = [trial for name, trial in self.trials.items() if int(name) < first and trial.status == "COMPLETED"]
-        if len(known) < (2 if self.coarse else self.drawn):
+        earlier = [trial for name, trial in self.trials.items() if int(name) < first]
+        known = [trial for trial in earlier if trial.status == "COMPLETED"]
+        pending = [trial for trial in earlier if trial.status == "RUNNING"]  # in flight
+        if len(known) < 2 or len(known) + len(pending) < (2 if self.coarse else self.drawn):
             return self._random_populate_space()
         if number in self.recorded:  # nothing to learn from fitting the process again
             return {**RUNNING, "values": dict(self.recorded[number])}
         if first not in self.suggested:
+            left = self.narrow() if self.coarse else None
             sign = -1 if self.objective.direction == "max" else 1
             chances = [self._chances(trial.hyperparameters.values) for trial in known]
             self.suggested = {first: suggest(
                 np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
-                lambda generator, near: self._candidate(generator, None if near is None else chances[near]),
+                lambda generator, near: self._candidate(generator, None if near is None else chances[near], left),
                 count=end - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
+                pending=[self._columns(self._chances(trial.hyperparameters.values)) for trial in pending],
             )}  # fmt: skip
         proposals = self.suggested[first][number - first]
         fresh = next((values for values in proposals if not self._duplicate(values)), None) or self._random_values()
@@ -95,8 +98,8 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
                 columns.extend(marks)
         return columns
 
-    def _candidate(self, generator, near=None):
-        """(columns, values) of a point drawn from anywhere, or from around another."""
+    def _candidate(self, generator, near, left):
+        """(columns, values) of a point drawn from anywhere in what is left, or from around another."""
         chances = generator.random(len(self.names))
         if near is not None:
             ordered = np.array([getattr(hp, "ordered", True) for hp in self.hyperparameters.space])
@@ -104,8 +107,8 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
             keeps = ordered | (generator.random(len(near)) < 0.8)
             chances = np.where(keeps, np.where(ordered, moved, near), chances)
         chances = np.clip(chances, 0.0, 1.0 - 1e-9)
-        if self.coarse:
-            chances = [_within(left, chance, near is not None) for left, chance in zip(self.narrow, chances)]
+        if left is not None:
+            chances = [_within(own, chance, near is not None) for own, chance in zip(left, chances)]
         values = {hp.name: hp.prob_to_value(chance) for hp, chance in zip(self.hyperparameters.space, chances)}
         return self._columns(self._chances(values)), values
 

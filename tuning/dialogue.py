@@ -14,18 +14,19 @@ class Proposal:
     parent: int | None = None
 
 
-def ask(oracle, recorded=None):
+def ask(oracle, recorded=None, count=None):
     """The proposals of the next batch, fewer at the end of the search; all are to be told before the next is asked for.
 
-    `recorded` has the values of trials that an earlier process had begun, by their numbers; a WorkError says where
+    With a `count` they are so many whatever has been told, fewer where the oracle waits for results. `recorded` has the values of trials that an earlier process had begun, by their numbers; a WorkError says where
     the oracle proposes others.
     """
     oracle.recorded = recorded or {}
     proposals = []
-    count = oracle.batch_of(len(oracle.trials))[1] - len(oracle.trials)
+    if count is None:
+        count = oracle.batch_of(len(oracle.trials))[1] - len(oracle.trials)
     while len(proposals) < count:
         # KerasTuner knows who asks by name, and gives one trial to each.
-        trial = oracle.create_trial(f"loop {len(proposals)}")
+        trial = oracle.create_trial(f"asker of {len(oracle.trials)}")
         if trial.status != "RUNNING":
             break
         proposed = dict(trial.hyperparameters.values)

@@ -16,30 +16,39 @@ GROWTH = 1.2  # the kernel is fitted anew when there are so many times as many s
 ENOUGH = 5  # scores for each column, before the columns may differ in how much they matter
 
 
-def suggest(points, scores, draw, *, count, seed, kernels):
+def suggest(points, scores, draw, *, count, seed, kernels, pending=()):
     """For each of `count` places of a batch the proposals for it, the most promising first.
 
     What promises most is the largest expected improvement. Each place takes for granted that those before it will
-    score as expected, so that a batch spreads over what is still uncertain. `draw` makes a candidate
-    (columns, proposal) from a generator, near the point of that number where one is given; `kernels` remembers fitted
-    kernels by the number of scores, and begins empty.
+    score as expected, and so will the points that are `pending`; so what is tried at a time spreads over what is
+    still uncertain. `draw` makes a candidate (columns, proposal) from a generator, near the point of that number where
+    one is given; `kernels` remembers fitted kernels by the number of scores, and begins empty.
     """
     generator = np.random.default_rng(seed)
     best = np.argsort(scores, kind="stable")[:5]
     candidates = [draw(generator, best[number % len(best)] if number % 2 else None) for number in range(CANDIDATES)]
     x = np.array([columns for columns, _ in candidates])
     process = fitted(points, tamed(scores), kernels)
-    mean, covariance = process.predict(x, return_cov=True)
+    mean, covariance = process.predict(np.concatenate([x, *np.array(pending)[:, np.newaxis]]), return_cov=True)
     least, places = process.predict(points).min(), []
+    for place in range(len(x), len(mean)):
+        covariance, least = _taken_for_granted(mean, covariance, place, least)
+    mean, covariance = mean[: len(x)], covariance[: len(x), : len(x)]
     for _ in range(count):
         deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
         order = np.argsort(-expected_improvement(mean, deviation, least), kind="stable")
         places.append([candidates[number][1] for number in order])
-        # To know the score that was expected anyway leaves all means as they are, and takes away doubt.
-        first = covariance[order[0]].copy()
-        covariance -= np.outer(first, first) / max(first[order[0]], 1e-12)
-        least = min(least, mean[order[0]])
+        covariance, least = _taken_for_granted(mean, covariance, order[0], least)
     return places
+
+
+def _taken_for_granted(mean, covariance, place, least):
+    """Covariance and best score when the point of that place has scored as expected.
+
+    That leaves all means as they are, and takes away doubt.
+    """
+    own = covariance[place]
+    return covariance - np.outer(own, own) / max(own[place], 1e-12), min(least, mean[place])
 
 
 def expected_improvement(mean, deviation, best):

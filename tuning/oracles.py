@@ -34,7 +34,10 @@ class _GridOracle(Replayable, keras_tuner.Oracle):
 
 
 class _HyperbandOracle(Replayable, keras_tuner.oracles.HyperbandOracle):
-    """A batch is a whole round: the next round, or bracket, waits until all of it has ended."""
+    """A batch is a whole round: the next round, or bracket, waits until all of it has ended.
+
+    In flight a trial is promoted as soon as it is certain to be, and until then the next bracket begins.
+    """
 
     def batch_of(self, number):
         return number, math.inf
@@ -46,7 +49,7 @@ class _HyperbandOracle(Replayable, keras_tuner.oracles.HyperbandOracle):
             return IDLE
 
     def _increment_bracket_num(self):
-        if self.ongoing_trials:
+        if self.ongoing_trials and not self.in_flight:
             raise _RoundIsRunning
         super()._increment_bracket_num()
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from kerashw import evaluation, tensorboard
 from kerashw.averaging import averaged_from
+from kerashw.crew import Crew
 from kerashw.errors import WorkError
 from kerashw.formats import Served, entries, export, verify
 from kerashw.leaderboard import leaderboard
@@ -18,20 +19,22 @@ from kerashw.study import plain
 from kerashw.training import Task
 from kerashw.verdict import baseline, interval
 from tuning.curves import keep_curves
-from tuning.pruning import RULE
 from tuning.refit import kept_refit, refit, repeated
-from tuning.search import Budget, prepare, search
-from tuning.trials import Setup
+from tuning.flight import Flight
+from tuning.pruning import RULE
+from tuning.search import first_settings, prepare, search
+from tuning.setup import Setup
+from tuning.standing import Budget
 
 
-def make_setup(study, dataset, run, *, seed, progress):
+def make_setup(study, dataset, run, *, seed, progress, crew=Crew()):
     """Everything a search needs of a study and a data set; the folds depend on the seed alone."""
     task = Task.of(dataset)
     splits = split(
         task.y, stratify=task.is_classification, folds=study.folds, validation=study.validation,
         seed=derive(seed, "split"),
     )  # fmt: skip
-    return Setup(study=study, task=task, splits=splits, seed=seed, run=run, progress=progress)
+    return Setup(study=study, task=task, splits=splits, seed=seed, run=run, progress=progress, crew=crew)
 
 
 def execute(setup, dataset, *, about, budget=Budget(), figures=False):
@@ -99,7 +102,7 @@ def searched(setup, store, budget):
     """The best trial of the finished search, with trials.csv and TensorBoard's HParams page of all of them."""
     oracle = prepare(setup)
     try:
-        best = search(setup, store, oracle, budget)
+        best = _searched(setup, store, oracle, budget)
     finally:
         write_trials(setup, store)
         setup.progress.close()
@@ -109,6 +112,17 @@ def searched(setup, store, budget):
         lambda trial: searched_values(setup, trial), setup.objective,
     )  # fmt: skip
     return best
+
+
+def _searched(setup, store, oracle, budget):
+    """The best trial, found by this process alone, or with workers where there are some and they pay."""
+    if setup.crew.is_one and not store.turns():
+        return search(setup, store, oracle, budget)
+    if setup.trains_together(setup.model_of(first_settings(setup))):
+        setup.progress.say("small models: they are trained together, in all processors, without workers.")
+        return search(setup, store, oracle, budget)
+    with setup.crew.hired(setup.common, setup.run.folder) as workers:
+        return Flight(setup, store, oracle, workers, budget).search()
 
 
 def saved_model(run, served):

@@ -17,7 +17,7 @@ from kerashw.reuse import draw_weights
 from kerashw.run import keep_aside, write_csv
 from kerashw.seeds import derive
 from kerashw.training import Diverged, train
-from tuning.search import refit_epochs
+from tuning.standing import refit_epochs
 
 REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
 DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files

@@ -22,6 +22,7 @@ class Replayable:
 
     recorded = {}  # the values that trials of an earlier process had, by their numbers
     batch = 1  # trials that are asked for at once
+    in_flight = False  # whether it is asked for more while some are being trained
 
     def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""

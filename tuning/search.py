@@ -1,39 +1,19 @@
 """The search: ask an oracle, run the trial, tell the score; all that happens is in the store at once."""
 
-import math
 import time
-from dataclasses import dataclass, replace
 
 from kerashw import interrupts
-from kerashw.errors import KerashwError, NoTrialSucceeded, UsageError, WorkError
+from kerashw.errors import KerashwError, UsageError, WorkError
+from kerashw.job import TooManyParameters, check_parameters
 from kerashw.population import suits
 from kerashw.settings import builder_keywords
 from kerashw.space import Bayesian
-from kerashw.study import OBJECTIVES
 from tuning.dialogue import ask, tell
 from tuning.oracles import expected_work, make_oracle
-from tuning.pruning import Medians
-from tuning.trials import TooManyParameters, check_parameters, run_trials
+from tuning.standing import Budget, Standing
+from tuning.trials import run_trials
 
-# So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
-GIVE_UP_AFTER = 5
 AT_ONCE = 1024  # trainings of small models: enough to fill the loops, few enough to look at the clock in between
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The time a run may take, in seconds of time.monotonic: a search ends early enough for a refit before `end`."""
-
-    end: float = math.inf
-    total: float = math.inf
-
-    def after(self, seconds):
-        """What is left of the budget when an earlier process has used up so many seconds."""
-        return replace(self, end=self.end - seconds)
-
-    def search_end(self, refit_seconds):
-        """When to stop searching for the sake of the refit and the export, though not before half of the budget."""
-        return self.end if self.end == math.inf else self.end - min(1.3 * refit_seconds + 5, self.total / 2)
 
 
 def prepare(setup):
@@ -49,7 +29,7 @@ def prepare(setup):
             except Exception:  # whatever a builder raises: the trial will fail of it, and tell
                 return True
         try:
-            check_parameters(setup.study, counts[structure])
+            check_parameters(setup.study.parameters, counts[structure])
         except TooManyParameters:
             return False
         return True
@@ -86,42 +66,31 @@ def search(setup, store, oracle, budget=Budget()):
     The oracle is asked for trials that the store holds as well, and told what became of them: so it goes on as if it
     had never stopped.
     """
-    recorded = {trial.number: trial for trial in store.trials()}
-    values = {number: trial.proposed for number, trial in recorded.items()}
-    ended = {number: trial for number, trial in recorded.items() if trial.status != "running"}
-    best = None
-    for trial in ended.values():
-        best = better(setup.objective, best, trial)
-    medians = Medians(store, setup.objective, setup.study.score_epoch) if setup.study.prunes else None
-    setup.progress.search_began(setup.objective, list(ended.values()), best, *expected_work(oracle, setup.study))
-    over = _is_hopeless(ended.values(), best)
-    while not over and (proposals := ask(oracle, values)):
+    recorded = {trial.number: trial.proposed for trial in store.trials()}
+    standing = Standing(setup, store)
+    ended, medians = standing.ended, standing.medians
+    setup.progress.search_began(setup.objective, list(ended.values()), standing.best, *expected_work(oracle, setup.study))
+    over = standing.is_hopeless
+    while not over and (proposals := ask(oracle, recorded)):
         interrupts.check()
         waiting = {proposal.number: proposal for proposal in proposals if proposal.number not in ended}
         if waiting:
-            deadline = budget.search_end(refit_seconds(setup, store, best) if best else budget.total)
-            if best and time.monotonic() > deadline:
+            deadline = standing.deadline(budget)
+            if standing.best and time.monotonic() > deadline:
                 break
-            is_first = best is None
+            is_first = standing.best is None
             for proposal in waiting.values():
                 store.begin_trial(proposal.number, proposal.proposed)
             for attempt in run_trials(setup, store, list(waiting.values()), medians, deadline=deadline):
                 over |= attempt.cut
                 if attempt.cut and not (is_first and attempt.scores):
                     continue
-                number = attempt.proposal.number
-                store.end_trial(number, **attempt.ended())
-                store.copy_when_due(setup.run.store_copy)
-                trial = ended[number] = store.trial(number)
-                best = better(setup.objective, best, trial)
-                setup.progress.trial_ended(trial, best)
-                del waiting[number]
-                if _is_hopeless(ended.values(), best):
+                standing.end(attempt)
+                del waiting[attempt.proposal.number]
+                if standing.is_hopeless:
                     over = True
                     break
-            for number in waiting:
-                store.add_event("time", f"trial {number} was given up: the search was over")
-                store.drop_trial(number)
+            standing.give_up(waiting)
         for proposal in proposals if not over else ():
             trial = ended[proposal.number]
             tell(oracle, proposal, None if trial.status == "failed" else trial.score)
@@ -129,17 +98,7 @@ def search(setup, store, oracle, budget=Budget()):
                 medians.learn(trial)
     if not over and (more := [number for number in recorded if number >= len(oracle.trials)]):
         raise WorkError(f"trials.db: trial {more[0]} was recorded, but this search ends before it: --overwrite.")
-    if best is None:
-        failed = [trial for trial in ended.values() if trial.status == "failed"]
-        raise NoTrialSucceeded(
-            f"none of {len(failed)} trials succeeded; the first failed with {failed[0].message}. "
-            "Mend the study or its settings, then repeat the command with --overwrite."
-        )
-    return best
-
-
-def _is_hopeless(ended, best):
-    return best is None and sum(trial.status == "failed" for trial in ended) >= GIVE_UP_AFTER
+    return standing.winner()
 
 
 def at_once(setup, model, trials):
@@ -161,29 +120,3 @@ def at_once(setup, model, trials):
 def first_settings(setup):
     """The settings at the start of every range."""
     return setup.settings_of(setup.hypermodel.space().values)
-
-
-def better(objective, best, trial):
-    """Whichever of two trials has the better score; the earlier of equal ones; a failed trial never."""
-    if trial.status != "completed":
-        return best
-    if best is None:
-        return trial
-    sign = 1 if OBJECTIVES[objective] == "max" else -1
-    return trial if sign * trial.score > sign * best.score else best
-
-
-def refit_epochs(setup, best):
-    """How many epochs the refit takes: the study's word, or what the winner's executions found best on average."""
-    if setup.study.refit_epochs is not None:
-        return setup.study.refit_epochs
-    if setup.study.score_epoch == "last" or setup.study.refit == "stop":
-        return setup.settings_of(best.proposed)["epochs"]
-    return max(1, round(sum(done.best_epoch for done in best.executions) / len(best.executions)))
-
-
-def refit_seconds(setup, store, best):
-    """How long the refit of that trial is going to take, judged by the epochs of its executions."""
-    lengths = (len(store.history(best.number, done.fold, done.execution)["epoch"]) for done in best.executions)
-    share = len(setup.task.x) / len(setup.splits[0][0])
-    return sum(done.seconds for done in best.executions) / sum(lengths) * refit_epochs(setup, best) * share

@@ -1,0 +1,62 @@
+"""What stays the same over a search, and what follows from it."""
+
+from dataclasses import dataclass
+
+from kerashw.crew import Crew
+from kerashw.job import Common
+from kerashw.population import suits
+from kerashw.space import Hyperband
+from kerashw.study import Study
+from kerashw.training import Task
+from tuning.hypermodel import StudyHyperModel
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays the same over a search: the study, its task and folds, the seed, and who is told of progress."""
+
+    study: Study
+    task: Task
+    splits: list  # (train, validation) index pairs, one for each fold
+    seed: int
+    run: object
+    progress: object
+    crew: Crew = Crew()
+
+    @property
+    def objective(self):
+        """The metric the search goes by."""
+        return self.study.objective or self.task.objective
+
+    @property
+    def hypermodel(self):
+        """The study as KerasTuner sees it."""
+        return StudyHyperModel(self.study, self.task)
+
+    @property
+    def common(self):
+        """What all trainings of the search have in common."""
+        study = self.study
+        return Common(study.model, self.task, self.splits, self.objective, study.score_epoch, study.parameters,
+                      keep_last=isinstance(study.search, Hyperband))  # fmt: skip
+
+    def settings_of(self, proposed):
+        """All settings as constants, from the values an oracle proposed."""
+        hp = self.hypermodel.space()
+        hp.values = dict(proposed)
+        return self.hypermodel.settings(hp)
+
+    def model_of(self, settings):
+        """The uncompiled model that the settings describe."""
+        return self.hypermodel.uncompiled(settings)
+
+    def trains_together(self, model):
+        """Whether trainings of that model share one loop: the study's word, or where model and data are small."""
+        if self.study.together is not None:
+            return self.study.together
+        return suits(model, len(self.task.x))
+
+    @property
+    def places(self):
+        """(fold, execution) of every training of a trial."""
+        return [(fold, number) for fold in range(len(self.splits)) for number in range(self.study.executions)]

@@ -1,0 +1,103 @@
+"""How a search stands: the trials that have ended, the best of them, and when it is time to stop."""
+
+import math
+from dataclasses import dataclass, replace
+
+from kerashw.errors import NoTrialSucceeded
+from kerashw.study import OBJECTIVES
+from tuning.pruning import Medians
+
+# So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
+GIVE_UP_AFTER = 5
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time a run may take, in seconds of time.monotonic: a search ends early enough for a refit before `end`."""
+
+    end: float = math.inf
+    total: float = math.inf
+
+    def after(self, seconds):
+        """What is left of the budget when an earlier process has used up so many seconds."""
+        return replace(self, end=self.end - seconds)
+
+    def search_end(self, refit_seconds):
+        """When to stop searching for the sake of the refit and the export, though not before half of the budget."""
+        return self.end if self.end == math.inf else self.end - min(1.3 * refit_seconds + 5, self.total / 2)
+
+
+class Standing:
+    """What has come of a search so far, in this process and earlier ones."""
+
+    def __init__(self, setup, store):
+        self.setup, self.store = setup, store
+        self.ended = {trial.number: trial for trial in store.trials() if trial.status != "running"}
+        self.best = None
+        for trial in self.ended.values():
+            self.best = better(setup.objective, self.best, trial)
+        self.medians = Medians(store, setup.objective, setup.study.score_epoch) if setup.study.prunes else None
+
+    def end(self, attempt, is_turn=False):
+        """The attempt is over, and counts."""
+        number = attempt.proposal.number
+        self.store.end_trial(number, **attempt.ended(), is_turn=is_turn)
+        self.store.copy_when_due(self.setup.run.store_copy)
+        trial = self.ended[number] = self.store.trial(number)
+        self.best = better(self.setup.objective, self.best, trial)
+        self.setup.progress.trial_ended(trial, self.best)
+
+    def give_up(self, numbers):
+        """Trials that the end of the search cut short never were."""
+        for number in numbers:
+            self.store.add_event("time", f"trial {number} was given up: the search was over")
+            self.store.drop_trial(number)
+
+    @property
+    def is_hopeless(self):
+        """Whether nothing but failures has come of it, and too many of them."""
+        return self.best is None and sum(trial.status == "failed" for trial in self.ended.values()) >= GIVE_UP_AFTER
+
+    def deadline(self, budget):
+        """When the search is to stop, in seconds of time.monotonic; without a best trial as late as can be."""
+        if budget.end == math.inf:
+            return math.inf
+        refit = refit_seconds(self.setup, self.store, self.best) if self.best else budget.total
+        return budget.search_end(refit)
+
+    def winner(self):
+        """The best trial; NoTrialSucceeded where there is none."""
+        if self.best is None:
+            failed = [trial for trial in self.ended.values() if trial.status == "failed"]
+            raise NoTrialSucceeded(
+                f"none of {len(failed)} trials succeeded; the first failed with {failed[0].message}. "
+                "Mend the study or its settings, then repeat the command with --overwrite."
+            )
+        return self.best
+
+
+def better(objective, best, trial):
+    """Whichever of two trials has the better score; the earlier of equal ones; a failed trial never."""
+    if trial.status != "completed":
+        return best
+    if best is None:
+        return trial
+    sign = 1 if OBJECTIVES[objective] == "max" else -1
+    ahead = sign * trial.score - sign * best.score
+    return trial if ahead > 0 or (ahead == 0 and trial.number < best.number) else best
+
+
+def refit_epochs(setup, best):
+    """How many epochs the refit takes: the study's word, or what the winner's executions found best on average."""
+    if setup.study.refit_epochs is not None:
+        return setup.study.refit_epochs
+    if setup.study.score_epoch == "last" or setup.study.refit == "stop":
+        return setup.settings_of(best.proposed)["epochs"]
+    return max(1, round(sum(done.best_epoch for done in best.executions) / len(best.executions)))
+
+
+def refit_seconds(setup, store, best):
+    """How long the refit of that trial is going to take, judged by the epochs of its executions."""
+    lengths = (len(store.history(best.number, done.fold, done.execution)["epoch"]) for done in best.executions)
+    share = len(setup.task.x) / len(setup.splits[0][0])
+    return sum(done.seconds for done in best.executions) / sum(lengths) * refit_epochs(setup, best) * share
