@@ -56,6 +56,8 @@ def changed(study, options):
         changes["prune"] = None if options.prune == "none" else options.prune
     if options.epochs is not None:
         changes.update(epochs=options.epochs, refit_epochs=None)
+    if options.refit_epochs is not None:
+        changes["refit_epochs"] = options.refit_epochs
     search = study.search
     if options.tuner and options.tuner != search.name:
         kind = SEARCHES[options.tuner]

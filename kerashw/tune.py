@@ -41,6 +41,8 @@ def parser():
     add("--coarse", type=whole(0), metavar="K", help="a Bayesian search begins with a coarse grid of K values of each "
         "range, and keeps to where its best quarter lies; 0 begins with draws")  # fmt: skip
     add("--epochs", type=whole(1), metavar="N", help="epochs of each training, the refit included")
+    add("--refit-epochs", type=whole(1), metavar="N", help="epochs of the refit alone (default: as many as the search found "
+        "best, or as the study says)")  # fmt: skip
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
     add("--refits", type=whole(1), metavar="N", help="train the winner N times, each with another seed, and tell the "

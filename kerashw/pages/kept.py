@@ -12,13 +12,17 @@ from kerashw.run import Run
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The records of a run: `trials` as trials.csv has them, {column: text} each; `events` by kind."""
+    """The records of a run: `trials` as trials.csv has them, {column: text} each; `events` by kind.
+
+    `turns` are those of `kerashw.store`, where several trials were in flight at a time.
+    """
 
     run: Run
     study: dict
     metrics: dict
     trials: list
     events: dict
+    turns: list
 
     @classmethod
     def read(cls, run):
@@ -27,7 +31,8 @@ class Kept:
             trials = list(csv.DictReader(file))
         with closing(run.store()) as store:
             events = {kind: store.events(kind) for kind in ("refit", "figure")}
-        return cls(run, run.study(), run.metrics(), trials, events)
+            turns = store.turns()
+        return cls(run, run.study(), run.metrics(), trials, events, turns)
 
     @property
     def title(self):

@@ -1,5 +1,6 @@
 """How a run searched, for its page: the space, the budget, every trial in the order of their ranks, the analysis."""
 
+import itertools
 import re
 
 from kerashw.figures.style import counted, number
@@ -81,7 +82,24 @@ def analysis(kept, found):
     if rule:
         of_all = f"{counts['pruned']:,} of {counted(sum(counts.values()), 'trial')}"
         pruned = Notice(f"{of_all} were pruned by the rule of the {rule}.")
-    return section("analysis", "Analysis of the search", coarse_stage(kept), pruned, *take(found, "search"))
+    notices = coarse_stage(kept), pruned, side_by_side(kept.turns)
+    return section("analysis", "Analysis of the search", *notices, *take(found, "search"))
+
+
+def side_by_side(turns):
+    """How many trials were in flight at a time and in which order their results came; None where one did it all.
+
+    >>> side_by_side([("asked", 0), ("asked", 1), ("told", 1), ("asked", 2), ("told", 0), ("told", 2)]).text
+    'Up to 2 trials were trained side by side; their results came in the order 1, 0, 2.'
+    """
+    if not turns:
+        return None
+    told = [trial for kind, trial in turns if kind == "told"]
+    in_flight = list(itertools.accumulate(1 if kind == "asked" else -1 for kind, _ in turns))
+    order = ", ".join(map(str, told))
+    return Notice(
+        f"Up to {counted(max(in_flight), 'trial')} were trained side by side; their results came in the order {order}."
+    )
 
 
 def coarse_stage(kept):
