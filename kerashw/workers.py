@@ -54,7 +54,11 @@ class Workers:
     def submit(self, name, job):
         """The job begins; `next` tells of it by this name."""
         pool = self._idle.pop() if self._idle else ProcessPoolExecutor(1, **self._told)
-        self._busy[pool.submit(_do, job)] = name, pool
+        try:
+            future = pool.submit(_do, job)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            return self.submit(name, job)
+        self._busy[future] = name, pool
 
     def next(self):
         """(name, Outcome) of a job that has ended, once there is one; None for the Outcome where its worker died."""
