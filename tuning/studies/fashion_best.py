@@ -1,0 +1,35 @@
+"""Fashion-MNIST as well as an hour on two processors allows: five normalised convolutions, flips, a cosine schedule.
+
+    python -m kerashw.tune --task fashion_best --preset paper
+"""
+
+from kerashw.augment import Augment
+from kerashw.models import cnn
+from kerashw.space import Bayesian, Choice, Real
+from kerashw.study import Study
+
+STUDY = Study(
+    data="fashion",
+    model=cnn,
+    settings=dict(
+        filters=(32, 48, 48, 96, 96),
+        kernel_size=3,
+        padding="same",
+        pool=("max", None, "max", None, "max"),
+        conv_dropout=(0.1, 0, 0.2, 0, 0.3),
+        hidden=(128,),
+        batch_normalization=True,
+        dropout=Real(0.2, 0.5),
+        augment=Augment(horizontal_flip=True, zoom=0.05, width_shift=0.07, height_shift=0.07),
+        optimizer="adam",
+        learning_rate=Real(5e-4, 5e-3, log=True),
+        schedule="cosine",
+        batch_size=Choice(64, 128),
+        epochs=2,
+    ),
+    validation=0.1,
+    prune="median",
+    search=Bayesian(trials=8, initial=5),
+    refit_epochs=30,
+    quick=dict(search=Bayesian(trials=2), epochs=1, batch_size=128, dropout=0.4, refit_epochs=4),
+)
