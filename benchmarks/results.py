@@ -14,15 +14,17 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.machine import machine
+from benchmarks.reasons import against, bounded_loss
 from kerashw.verdict import over_seeds
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, PICTURES = DOCS / "results.md", DOCS / "results"
-PRUNED, COSINE = ("--prune", "median"), ("--set", "schedule=cosine")
+PRUNED, COSINE, TWO = ("--prune", "median"), ("--set", "schedule=cosine"), ("--workers", "2")
 WIDEST = 900  # pixels of a picture on the page
 
 
@@ -44,7 +46,8 @@ class Bar:
 class System:
     """One row: a study, what its command has beyond `--preset paper`, its bars by arm, and the figures to show.
 
-    `smaller` says in words what the command leaves out of the published budget; `why` what made the difference.
+    `smaller` says in words what the command leaves out of the published budget; `why(out)` computes from the runs what
+    made a difference.
     """
 
     study: str
@@ -52,7 +55,7 @@ class System:
     bars: dict = field(default_factory=dict)
     figures: tuple = ()
     smaller: str = ""
-    why: str = ""
+    why: Callable | None = None
 
     def command(self):
         """The words after `python -m kerashw.tune`, without the folders of this machine."""
@@ -69,33 +72,35 @@ SYSTEMS = (
            figures=("adam/search_table", "arms_fit")),
     System("regression_wide", ("--refits", "3"), bars={None: Bar("test", "mse", 0.122, False)},
            figures=("fit", "search_table")),
-    System("mnist", ("--trials", "60", "--epochs", "3", *PRUNED, *COSINE, "--refit-epochs", "40", "--refits", "3"),
+    System("mnist", ("--trials", "60", "--epochs", "3", *PRUNED, *COSINE, "--refit-epochs", "40", "--refits", "3", *TWO),
            bars={None: Bar("test", "accuracy", 0.9946)},
            figures=("filters_conv_1", "feature_maps_conv_1", "search_slices"),
            smaller="60 trials instead of 300, of 3 epochs instead of 20, losers given up; and the rate falls along a "
                    "cosine, so that trials so short tell something of the refit"),
     System("mnist_mlp", ("--refits", "3"), bars={None: Bar("test", "accuracy", 0.98)},
            figures=("pixel_weights_dense_1",)),
-    System("mnist_init", ("--refits", "3"), figures=("arms_loss",)),
-    System("mnist_budget", (*PRUNED, "--refits", "3"), bars={None: Bar("validation", "score", 0.9842)},
+    System("mnist_init", ("--refits", "3"), figures=("arms_loss",), why=bounded_loss),
+    System("mnist_budget", (*PRUNED, "--refits", "3", *TWO), bars={None: Bar("validation", "score", 0.9842)},
            figures=("search_table",)),
     System("mnist_gradcheck", ("--refits", "3"), figures=("gradient_check",)),
     System("mnist_deep", ("--refits", "3"),
            bars={arm: Bar("test", "accuracy", 0.99) for arm in ("cnn", "cnn_dropout")}, figures=("arms_val_accuracy",)),
-    System("fashion", ("--trials", "25", "--epochs", "4", *PRUNED, *COSINE, "--refit-epochs", "20", "--refits", "3"),
+    System("fashion",
+           ("--trials", "25", "--epochs", "4", *PRUNED, *COSINE, "--refit-epochs", "20", "--refits", "3", *TWO),
            bars={None: Bar("test", "accuracy", 0.92)}, figures=("confusion_matrix", "feature_maps_conv_1"),
            smaller="25 trials instead of 50, of 4 epochs instead of 20, losers given up, and a refit of 20 epochs instead "
                    "of 100, with a rate that falls along a cosine"),
     System("fashion_lenet", ("--refits", "3"), bars={None: Bar("test", "accuracy", 0.88)},
            figures=("confusion_matrix", "curves_refit")),
-    System("fashion_spatial", ("--epochs", "10", "--refits", "3"),
+    System("fashion_spatial", ("--epochs", "10", "--refits", "3", *TWO),
            bars={arm: Bar("test", "accuracy", 0.87) for arm in ("sgd", "rmsprop", "adam", "adadelta", "grid")},
            figures=("arms_val_loss",), smaller="10 epochs instead of 50, and of 50 and 100 in the grid"),
-    System("fashion_grid", (*PRUNED, "--refits", "3"), bars={None: Bar("test", "accuracy", 0.91)},
+    System("fashion_grid", (*PRUNED, "--refits", "3", *TWO), bars={None: Bar("test", "accuracy", 0.91)},
            figures=("receptive_fields", "maximal_inputs_output", "search_table")),
 )
 BEYOND = (
-    System("regression_best", bars={None: Bar("test", "mse", 0.0708, False)}, figures=("fit", "search_slices")),
+    System("regression_best", bars={None: Bar("test", "mse", 0.0708, False)}, figures=("fit", "search_slices"),
+           why=against("regression_best", "regression")),
     System("mnist_best", bars={None: Bar("test", "accuracy", 0.9970)}, figures=("worst_errors", "curves_refit")),
     System("fashion_best", bars={None: Bar("test", "accuracy", 0.9400)}, figures=("confusion_matrix", "curves_refit")),
 )  # fmt: skip
@@ -211,8 +216,8 @@ def section(system, found, out):
             yield f"Winner: {won}."
     if system.smaller:
         yield from ("", f"Smaller than published: {system.smaller}.")
-    if system.why:
-        yield from ("", system.why)
+    if system.why and (told := system.why(out)):
+        yield from ("", told)
     for figure in system.figures if found else ():
         yield from shown(system, figure, out)
 

@@ -13,6 +13,11 @@ STUDY = Study(
     settings=dict(
         hidden=(256, 512, 768),
         activation=("tanh", "softplus", "relu"),
+        # As the report's framework draws weights; from Keras's own start the first layer is next to linear, and the
+        # test MSE is four times as large.
+        kernel_initializer=dict(
+            class_name="VarianceScaling", config=dict(scale=1 / 3, mode="fan_in", distribution="uniform")
+        ),
         optimizer="adam",
         learning_rate=Choice(0.001, 0.0013, 0.0015),
         weight_decay=Choice(1e-5, 1e-7),
@@ -22,6 +27,7 @@ STUDY = Study(
     ),
     folds=5,
     search=Grid(),
+    refit_average=0.25,  # the last epochs of so wide a net differ by a third in their test MSE
     quick=dict(epochs=100, patience=80),
     published=Published("test_mse", 0.122, "padova-2021b"),
 )

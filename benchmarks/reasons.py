@@ -1,0 +1,58 @@
+"""What stands behind a difference to a published number, in words computed from the runs; None without them."""
+
+import csv
+import itertools
+import json
+import math
+import statistics
+
+
+def bounded_loss(out):
+    """Why the published loss of weights from N(0, 1) is so much smaller than ours: it was bounded for each item."""
+    folder = out / "mnist_init" / "normal"
+    if not (folder / "history.csv").exists():
+        return None
+    with open(folder / "history.csv", newline="", encoding="utf-8") as file:
+        epochs = list(csv.DictReader(file))
+    published = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["published"]["per_epoch"]
+    wrong = [1 - float(row["accuracy"]) for row in epochs]  # while they were trained
+    at_end = [(now + after) / 2 for now, after in itertools.pairwise(wrong)]
+    ratios = [loss / share for loss, share in zip(published, at_end)]
+    middle = statistics.median(ratios)
+    return (
+        f"The start from N(0, 1) has {float(epochs[0]['loss']):.3g} here in the first epoch and {float(epochs[-1]['loss']):.3g} "
+        f"in the last, where the report has {published[0]} and {published[-1]}. Such weights give logits of hundreds, and an item that is "
+        f"classified wrongly a loss of as much. The published loss is, in the middle of the epochs, {middle:.1f} times the "
+        "share of training items that our net gets wrong at their end (the mean of an epoch and the next), with quartiles "
+        "{:.1f} and {:.1f}: as if each wrong item counted for at most -log(1e-6) = {:.1f}, so as if the report had kept its "
+        "probabilities from falling below 1e-6. The learning is the same; the scale is that of the bound."
+        .format(*statistics.quantiles(ratios, n=4)[::2], -math.log(1e-6))
+    )  # fmt: skip
+
+
+def against(study, other):
+    """Why one study does better than another of the same net: which settings differ, and what that came to."""
+
+    def told(out):
+        found = [out / name / "metrics.json" for name in (study, other)]
+        if not all(file.exists() for file in found):
+            return None
+        mine, theirs = (json.loads(file.read_text(encoding="utf-8")) for file in found)
+        metric = next(iter(mine["test"]))
+        return (
+            f"Test {metric} {mine['test'][metric]:.4g} where [{other}](#{other}) has {theirs['test'][metric]:.4g}. "
+            f"Settings: {_settings(mine)}; there: {_settings(theirs)}. The refit took {_refit(mine)}; there: {_refit(theirs)}."
+        )
+
+    return told
+
+
+def _settings(metrics):
+    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                     for name, value in metrics["winner"].items())  # fmt: skip
+
+
+def _refit(metrics):
+    refit = metrics["refit"]
+    averaged = f", its weights averaged over the last {refit['averaged']:,}" if refit["averaged"] else ""
+    return f"{refit['epochs']:,} epochs{averaged}"
