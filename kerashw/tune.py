@@ -52,7 +52,7 @@ def parser():
     add("--samples", type=whole(1), metavar="N", help="use only N training items")
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
-    add("--workers", type=whole(1), default=1, metavar="N", help="processes that train trials side by side, each with its "
+    add("--workers", type=whole(1, 256), default=1, metavar="N", help="processes that train trials side by side, each with its "
         "share of the processors (default: 1)")  # fmt: skip
     add("--time-budget", type=checked(parse_duration), metavar="TIME", help="such as 90s or 10m; the refit fits in")
     add("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="decides all chance (default: 0)")

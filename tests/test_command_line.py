@@ -165,6 +165,9 @@ WRONG = {
     "time of NaN": (["tune", *LINE, "--time-budget", "nan"], ["--time-budget", "'nan' is no length of time"]),
     "time of nothing": (["tune", *LINE, "--time-budget", ""], ["--time-budget", "'' is no length of time"]),
     "time below 0": (["tune", *LINE, "--time-budget=-5m"], ["--time-budget", "'-5m' is no length of time"]),
+    "no workers": (["tune", *LINE, "--workers", "0"], ["--workers", "at least 1"]),
+    "workers without end": (["tune", *LINE, "--workers", "9999"], ["--workers", "at most 256"]),
+    "a refit of no epochs": (["tune", *LINE, "--refit-epochs", "0"], ["--refit-epochs", "at least 1"]),
     "a pruner of nobody": (["tune", *LINE, "--prune", "mean"], ["--prune", "'mean'", "median"]),
     # settings
     "a setting without a value": (["tune", *LINE, "--set", "degree"], ["--set", "KEY=VALUE"]),

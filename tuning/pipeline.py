@@ -24,7 +24,7 @@ from tuning.flight import Flight
 from tuning.pruning import RULE
 from tuning.search import first_settings, prepare, search
 from tuning.setup import Setup
-from tuning.standing import Budget
+from tuning.standing import Budget, spent
 
 
 def make_setup(study, dataset, run, *, seed, progress, crew=Crew()):
@@ -46,7 +46,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     study, run, progress = setup.study, setup.run, setup.progress
     began = time.monotonic()
     with contextlib.closing(run.store()) as store:
-        budget = budget.after(sum(trial.seconds or 0 for trial in store.trials()))
+        budget = budget.after(spent(store))
         refitted = kept_refit(setup, store, dataset)
         if refitted is None:
             best = searched(setup, store, budget)

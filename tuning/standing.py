@@ -27,6 +27,28 @@ class Budget:
         return self.end if self.end == math.inf else self.end - min(1.3 * refit_seconds + 5, self.total / 2)
 
 
+def spent(store):
+    """How many seconds the trials that have ended took; where several were in flight, by the clock.
+
+    >>> from kerashw.store import Store
+    >>> store = Store(":memory:")
+    >>> for number in (0, 1):
+    ...     store.begin_trial(number, {}, is_turn=True)
+    >>> for number in (0, 1):
+    ...     store.end_trial(number, status="failed", seconds=4.0, is_turn=True)
+    >>> 4 <= spent(store) < 5
+    True
+    """
+    trials = [trial for trial in store.trials() if trial.seconds]
+    if not store.turns():
+        return sum(trial.seconds for trial in trials)
+    total, until = 0.0, -math.inf
+    for begin, end in sorted((trial.ended - trial.seconds, trial.ended) for trial in trials):
+        total += max(end - max(begin, until), 0.0)
+        until = max(until, end)
+    return total
+
+
 class Standing:
     """What has come of a search so far, in this process and earlier ones."""
 
