@@ -16,7 +16,7 @@ from kerashw.reuse import draw_weights
 from kerashw.rules import RULES
 from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 from kerashw.training import Diverged, Trained
 
 # Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.

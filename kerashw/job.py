@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kerashw.errors import WorkError
+from kerashw.latency import latency_of
 from kerashw.training import Diverged, Task, Trained, build_model, train
 
 
@@ -26,6 +27,7 @@ class Common:
     score_epoch: str
     parameters: tuple | None  # the least and the most that a model may have
     keep_last: bool  # whether the state after the last epoch is wanted as well
+    wants_latency: bool = False  # whether it is to be told how long a model takes for one item
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: its training or its failure, how long it took, and the model's size where it was built."""
+    """What came of a job: its training or its failure, how long it took; of a model that was built its size and latency."""
 
     trained: Trained | None
     failure: Failure | None
     seconds: float
     parameters: int | None = None
+    latency: float | None = None  # milliseconds
 
 
 def work(common, job, callbacks=()):
@@ -85,13 +88,15 @@ def work(common, job, callbacks=()):
     >>> work(common, Job(dict(scale="none"), fold=0, seed=1, epochs=3)).failure.reason
     'error'
     """
-    began, parameters = time.monotonic(), job.parameters
+    began, parameters, latency = time.monotonic(), job.parameters, None
     train_indices, validation_indices = common.splits[job.fold]
     try:
         if parameters is None:
             shapes = dict(input_shape=common.task.x.shape[1:], outputs=common.task.outputs)
-            parameters = build_model(common.builder, job.settings, **shapes).count_params()
+            model = build_model(common.builder, job.settings, **shapes)
+            parameters = model.count_params()
             check_parameters(common.parameters, parameters)
+            latency = latency_of(model) if common.wants_latency else None
         trained = train(
             common.builder, job.settings, common.task, train_indices=train_indices,
             validation_indices=validation_indices, seed=job.seed, epochs=job.epochs, objective=common.objective,
@@ -102,7 +107,7 @@ def work(common, job, callbacks=()):
         raise
     except Exception as error:  # whatever a builder, Keras or TensorFlow raises
         return Outcome(None, Failure.of(error), time.monotonic() - began, parameters)
-    return Outcome(replace(trained, model=None), None, trained.seconds, parameters)
+    return Outcome(replace(trained, model=None), None, trained.seconds, parameters, latency)
 
 
 def check_parameters(allowed, count):

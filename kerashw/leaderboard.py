@@ -1,27 +1,31 @@
 """A search's trials as a table: what each tried, how it scored in every fold, and how it ranks."""
 
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
+from kerashw.selection import front_of, value_of
 
 
-def leaderboard(trials, settings_of, *, settings, objective, folds, executions):
+def leaderboard(trials, settings_of, *, settings, objectives, folds, executions):
     """The names of the columns, and a row for each trial that has ended; None where a trial has no such value.
 
-    `settings_of` gives the values of a trial's `settings`; `folds` is at least 1.
+    `settings_of` gives the values of a trial's `settings`; `folds` is at least 1. Scores and ranks are by the first of
+    the objectives; where there are several, a column each has the others, and one whether no other trial beats it.
 
     >>> from kerashw.store import Store
     >>> store = Store(":memory:")
     >>> store.begin_trial(0, {"units": 4})
     >>> store.end_trial(0, status="completed", score=0.5, deviation=0.0, parameters=9, seconds=1.0)
     >>> header, rows = leaderboard(store.trials(), lambda trial: trial.proposed, settings=["units"],
-    ...                            objective="val_mse", folds=1, executions=1)
+    ...                            objectives=["val_mse"], folds=1, executions=1)
     >>> header[:6], rows[0][:6]
     (['trial', 'units', 'score_fold0', 'mean', 'std', 'rank'], [0, 4, None, 0.5, 0.0, 1])
     """
     trials = [trial for trial in trials if trial.status != "running"]
     places = [(fold, execution) for fold in range(folds) for execution in range(executions)]
     labels = [f"score_fold{fold}" + (f"_execution{execution}" if executions > 1 else "") for fold, execution in places]
-    ranks = ranking(objective, trials)
-    header = ["trial", *settings, *labels, "mean", "std", "rank", "status", "reason", "message",
+    ranks = ranking(objectives[0], trials)
+    others = further(objectives)
+    marks = {trial.number for trial in front_of(trials, objectives)} if len(objectives) > 1 else None
+    header = ["trial", *settings, *labels, "mean", "std", "rank", *others, *(() if marks is None else ["front"]), "status", "reason", "message",
               "best_epoch", "parameters", "seconds"]  # fmt: skip
     rows = []
     for trial in trials:
@@ -30,11 +34,21 @@ def leaderboard(trials, settings_of, *, settings, objective, folds, executions):
         epochs = [done.best_epoch for done in trial.executions]
         rows.append([
             trial.number, *(values[name] for name in settings), *(scores.get(place) for place in places),
-            trial.score, trial.deviation, ranks.get(trial.number), trial.status, trial.reason, trial.message,
+            trial.score, trial.deviation, ranks.get(trial.number),
+            *(value_of(trial, name) for name in others), *(() if marks is None else [trial.number in marks]), trial.status, trial.reason, trial.message,
             round(sum(epochs) / len(epochs)) if epochs else None, trial.parameters,
             None if trial.seconds is None else round(trial.seconds, 3),
         ])  # fmt: skip
     return header, rows
+
+
+def further(objectives):
+    """The objectives with a column of their own: the first is the score, and parameters are a column anyway.
+
+    >>> further(("val_accuracy", "parameters", "latency"))
+    ['latency']
+    """
+    return [name for name in objectives[1:] if name != "parameters"]
 
 
 def ranking(objective, trials):

@@ -1,5 +1,6 @@
 """What a `tune` command asks for: the runs with everything decided, and whether their folders are free for them."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 from kerashw.errors import UsageError
 from kerashw.recovery import has_lost_its_study
 from kerashw.run import Run
+from kerashw.selection import winner_of
 from kerashw.space import SEARCHES, Bayesian
 from kerashw.study import Study
 from tuning.studies import find
@@ -54,6 +56,11 @@ def changed(study, options):
                if (value := getattr(options, name)) is not None}  # fmt: skip
     if options.prune is not None:
         changes["prune"] = None if options.prune == "none" else options.prune
+    if options.objectives is not None:
+        one, several = (options.objectives[0], None) if len(options.objectives) == 1 else (None, options.objectives)
+        changes.update(objective=one, objectives=several, winner=study.winner if several else None)
+    if options.winner is not None:
+        changes["winner"] = options.winner
     if options.epochs is not None:
         changes.update(epochs=options.epochs, refit_epochs=None)
     if options.refit_epochs is not None:
@@ -112,12 +119,33 @@ def check_same(resolved, wanted):
     kept = resolved.run.study()
     wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
     found = differences({key: kept.get(key) for key in wanted}, wanted)
+    found = [text for text in found if not text.startswith("declaration.winner ")]  # `choose_anew` sees to that
     if found:
         shown = [text.removeprefix("declaration.").removeprefix("settings.") for text in found]
         raise UsageError(
             f"{resolved.run.folder} holds another run ({'; '.join(shown)}): give this one a --name of its own, "
             "or --overwrite the other."
         )
+
+
+def is_chosen(resolved):
+    """Whether the winner of the run that lies there was, or will be, chosen as it is now wanted."""
+    return resolved.run.study()["declaration"].get("winner") == resolved.study.winner
+
+
+def choose_anew(resolved, command):
+    """The run, unfinished again, as its search stands but another trial of it is to win; nothing where it is the same one.
+
+    A UsageError leaves it finished, where there is no such trial.
+    """
+    one = resolved.run
+    if not one.exists or is_chosen(resolved):
+        return
+    if one.is_finished:
+        with contextlib.closing(one.store()) as store:
+            winner_of(store.trials(), resolved.study.objectives, resolved.study.winner)
+        one.metrics_file.unlink()
+    one.declare({**one.study(), "declaration": resolved.study.declaration(), "command": command})
 
 
 def check_own(run):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kerashw.errors import UsageError
 from kerashw.leaderboard import leaderboard, searched_spaces, searched_values
+from kerashw.objectives import objectives_of
 from kerashw.run import Run
 from kerashw.store import read_only
 
@@ -79,7 +80,7 @@ class Results:
         declaration = self.study["declaration"]
         spaces = searched_spaces(declaration)
         header, rows = leaderboard(
-            stored, lambda trial: searched_values(spaces, trial.proposed), settings=spaces, objective=self.objective,
+            stored, lambda trial: searched_values(spaces, trial.proposed), settings=spaces, objectives=self.objectives,
             folds=declaration["folds"] or 1, executions=declaration["executions"],
         )  # fmt: skip
         try:
@@ -89,9 +90,14 @@ class Results:
         return pandas.DataFrame(rows, columns=header)
 
     @property
+    def objectives(self):
+        """What the search goes by: one metric, or several objectives, the first leading."""
+        return objectives_of(self.study["declaration"], "val_accuracy" if self.classes else "val_mse")
+
+    @property
     def objective(self):
-        """The metric that the search goes by."""
-        return self.study["declaration"]["objective"] or ("val_accuracy" if self.classes else "val_mse")
+        """The metric that trainings go by."""
+        return self.objectives[0]
 
     @cached_property
     def history(self):

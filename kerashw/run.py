@@ -102,6 +102,13 @@ class Run:
             store.copy_to(self.store_copy)
         os.replace(beside, self.store_file)
 
+    def declare(self, declaration):
+        """Another study.json for a run that lies there; the state of its search keeps a copy of it."""
+        with contextlib.closing(self.store()) as store:
+            store.forget_events("study")
+            store.add_event("study", json.dumps(declaration, allow_nan=False))
+        write_json(self.study_file, declaration)
+
     def sweep(self):
         """Nothing is left of what a process was writing aside when it died; only whoever holds the lock may ask."""
         for path in (*self.folder.glob(".*"), *self.saved_model.parent.glob(".*")):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 
 
 def pick_best(history, objective):

@@ -9,11 +9,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
 from kerashw.errors import UsageError
 from kerashw.narrowing import coarse_grid
+from kerashw.objectives import check_objectives
 from kerashw.settings import GIVEN, TRAINING, builder_keywords, check_setting
 from kerashw.space import SEARCHES, VARIES, Bayesian, Choice, Grid, Hyperband, Real
-
-# Metrics a search may go by, and which way is better.
-OBJECTIVES = {"val_accuracy": "max", "val_loss": "min", "val_mse": "min", "val_r2": "max"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,8 @@ class Study:
     settings: Mapping
     search: object
     objective: str | None = None  # by default val_accuracy for classes, val_mse for numbers
+    objectives: tuple | None = None  # in its place: several, such as ("val_accuracy", "parameters"), the first leading
+    winner: str | int | None = None  # of several objectives: "knee" of the front, "best" by the first, or a trial's number
     folds: int = 0  # 0: one hold-out part of size `validation`; otherwise cross-validation
     validation: float = 0.2
     executions: int = 1  # trainings per setting and fold, with other seeds
@@ -132,8 +132,7 @@ class Study:
                 raise UsageError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
         if not isinstance(self.gradient_check, bool):
             raise UsageError(f"gradient_check must be True or False, got {self.gradient_check!r}.")
-        if self.objective is not None and self.objective not in OBJECTIVES:
-            raise UsageError(f"objective must be one of {', '.join(OBJECTIVES)}, got {self.objective!r}.")
+        check_objectives(self.objective, self.objectives, self.winner)
         if self.parameters is not None:
             pair = self.parameters
             if not isinstance(pair, tuple) or len(pair) != 2 or any(type(end) is not int for end in pair):

@@ -1,6 +1,7 @@
 """What tune tells a person on the terminal: what a run came to, and before it what it would be."""
 
 from kerashw.progress import duration
+from kerashw.selection import chosen, in_words
 from kerashw.verdict import over_seeds, with_interval
 
 
@@ -24,6 +25,8 @@ def summary(resolved, metrics):
         f"  validation  {metrics['objective']} {metrics['validation']['score']:.4g}",
         f"  test        {shown_tests}",
     ]
+    if metrics.get("objectives"):
+        lines.insert(1, f"  chosen      {chosen(metrics)} (--winner chooses anew)")
     if found := over_seeds(metrics):
         told = ", ".join(f"{name} {one.mean:.4g} ± {one.deviation:.2g}" for name, one in found.items())
         lines.append(f"  {next(iter(found.values())).count} seeds     {told} (mean and standard deviation of the refits)")
@@ -53,6 +56,7 @@ def intention(resolved, dataset, expected):
         f"  model     {study.model.__name__}, {expected['parameters']:,} parameters with its first settings",
         f"  settings  {settings}",
         f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each{pruned}",
+        *([f"  front     of {in_words(study.objectives)}; the winner: {study.winner or 'knee'}"] if study.objectives else []),
         f"  work      {expected['trials']:,} trials, {expected['epochs']:,} epochs, "
         f"then a refit of up to {expected['refit_epochs']:,} epochs",
         f"  time      about {duration(expected['seconds'])} on this machine, judged by a few batches",

@@ -6,6 +6,7 @@ is before training. Where a refit keeps its best epoch, "best/" shows the layers
 
 import shutil
 
+from kerashw.selection import values_of
 from kerashw.space import Choice
 
 # TensorBoard keeps 10 pictures of a tag: before training, so many within it, and at its end.
@@ -65,10 +66,10 @@ def _exports(folder, model, x, **when):
     return [export for export in exports if export.finds(model)]
 
 
-def write_trials(folder, name, study, trials, values_of, objective):
+def write_trials(folder, name, study, trials, settings_of, objectives):
     """Every trial as a session of the HParams plugin, failed ones included, with its settings and its run's name.
 
-    `values_of` gives the searched settings of a trial as the study writes them. No description of the experiment is
+    `settings_of` gives the searched settings of a trial as the study writes them. No description of the experiment is
     written: TensorBoard would take the first it finds for all runs below its logdir, and show of the others only
     the settings they have in common with it. Without one it gathers the settings and metrics of all of them.
     """
@@ -78,12 +79,13 @@ def write_trials(folder, name, study, trials, values_of, objective):
 
     shutil.rmtree(folder / "trials", ignore_errors=True)
     for trial in trials:
-        values = {key: _shown(study.searched[key], value) for key, value in values_of(trial).items()}
+        values = {key: _shown(study.searched[key], value) for key, value in settings_of(trial).items()}
         with tf.summary.create_file_writer(str(folder / "trials" / f"{trial.number:04d}")).as_default():
             # Without an id of its own a session goes by its folder, so equal names or settings are never merged.
             api.hparams({"run": name, **values}, trial_id="")
             if trial.status != "failed":
-                for metric, value in {**trial.mean_metrics(), objective: trial.score}.items():
+                told = {name: value for name, value in zip(objectives, values_of(trial, objectives)) if value is not None}
+                for metric, value in {**trial.mean_metrics(), **told}.items():
                     tf.summary.scalar(metric, value, step=0)
             # A trial that was given up has metrics, but neither succeeded nor failed.
             state = {"completed": Status.STATUS_SUCCESS, "failed": Status.STATUS_FAILURE}.get(

@@ -14,7 +14,7 @@ from kerashw.batches import batches, epoch_order, in_order
 from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take
 from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING, builder_keywords
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 
 # Batches run in one call of the compiled step: saves about 10 % on batches of 128, 40 % on batches of 4.
 STEPS_PER_EXECUTION = 32

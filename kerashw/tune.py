@@ -13,12 +13,12 @@ from kerashw.commands import Parser, checked, folder, from_environment, quiet_te
 from kerashw.crew import Crew
 from kerashw.errors import Damaged, UsageError
 from kerashw.recovery import has_lost_its_study, is_whole, put_aside, recover
-from kerashw.request import check_own, check_same, declaration, resolve
+from kerashw.request import check_own, check_same, choose_anew, declaration, is_chosen, resolve
 from kerashw.run import Run, check_writable
 from kerashw.space import SEARCHES
 from kerashw.summary import intention, summary, title
 from kerashw.supervision import supervise
-from kerashw.values import parse_duration, parse_setting
+from kerashw.values import parse_duration, parse_objectives, parse_setting, parse_winner
 
 EXAMPLES = """examples:
   python -m kerashw.tune --task mnist
@@ -49,6 +49,10 @@ def parser():
         "spread of its test metrics (default: 1)")  # fmt: skip
     add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
         "train all to their end (default: median in the preset quick)")  # fmt: skip
+    add("--objectives", type=checked(parse_objectives), metavar="NAME,NAME", help="search by several at once, such as "
+        "val_accuracy,parameters or val_mse,latency; the first, of validation, leads. A single one is searched by alone")  # fmt: skip
+    add("--winner", type=checked(parse_winner), metavar="knee|best|N", help="which trial of the front of several objectives "
+        "wins: its knee (default), the best by the first, or trial N; given anew, only the winner is trained anew")  # fmt: skip
     add("--samples", type=whole(1), metavar="N", help="use only N training items")
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
@@ -114,7 +118,7 @@ def check_and_make(options, argv, began):
 
 def hold(resolved, options, locks):
     """The run is ours while the locks last, and what is damaged in it is put right."""
-    if resolved.run.is_finished and not options.overwrite and is_whole(resolved.run):
+    if resolved.run.is_finished and not options.overwrite and is_whole(resolved.run) and is_chosen(resolved):
         return
     locks.enter_context(resolved.run.locked()).sweep()
     check_own(resolved.run)
@@ -151,6 +155,9 @@ def make(all_resolved, dataset, options, argv, began):
             if resolved.run.exists:
                 resolved.run.clear()
         options.overwrite = False  # what lies there from now on is of this command, and continued by it
+    command = ["python", "-m", "kerashw.tune", *argv]
+    for resolved in all_resolved:
+        choose_anew(resolved, command)
     any_fresh = not all(one.run.is_finished for one in all_resolved)
     if any_fresh and (above := parent_of(all_resolved[0])):
         above.report_file.unlink(missing_ok=True)  # it tells of runs that will be others; written again at the end
@@ -159,7 +166,7 @@ def make(all_resolved, dataset, options, argv, began):
         now = time.monotonic()
         share = (began + (options.time_budget or math.inf) - now) / (len(all_resolved) - place)
         arms = [one.arm for one in all_resolved if one.arm]
-        results[resolved.arm] = run_one(resolved, dataset, options, argv, arms, end=now + max(share, 1.0))
+        results[resolved.arm] = run_one(resolved, dataset, options, command, arms, end=now + max(share, 1.0))
     compare_arms(all_resolved, dataset, options, anew=any_fresh)
     if options.json:
         print(json.dumps(results if all_resolved[0].arm else results[None], indent=2))
@@ -182,9 +189,9 @@ def load_data(study, options):
 def check_task(resolved, dataset):
     """Nothing where study and data go together."""
     classes = dataset.task == "classification"
-    objective = resolved.study.objective
-    if objective in (("val_mse", "val_r2") if classes else ("val_accuracy",)):
-        raise UsageError(f"objective {objective} does not fit {dataset.name}, which is a {dataset.task}.")
+    for objective in resolved.study.objectives or (resolved.study.objective,):
+        if objective in (("val_mse", "val_r2") if classes else ("val_accuracy",)):
+            raise UsageError(f"objective {objective} does not fit {dataset.name}, which is a {dataset.task}.")
 
 
 def check_work(fresh, dataset, options):
@@ -210,7 +217,7 @@ def start_tensorflow(options, resolved):
     quiet_tensorflow(options.verbose)
 
 
-def run_one(resolved, dataset, options, argv, arms, end):
+def run_one(resolved, dataset, options, command, arms, end):
     """The metrics of one run, made, continued, or read where it is finished; `end` as in time.monotonic.
 
     `arms` are the names of all runs of its comparison, in their order. The report comes last: where a process was
@@ -230,7 +237,7 @@ def run_one(resolved, dataset, options, argv, arms, end):
         one.begin({
             **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
             "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
-            "command": ["python", "-m", "kerashw.tune", *argv], "arms": arms, **origin(),
+            "command": command, "arms": arms, **origin(),
         })  # fmt: skip
     start_tensorflow(options, resolved)
     from kerashw.progress import Progress

@@ -1,4 +1,4 @@
-"""What a person types after --set and --time-budget, as values: literals, Choice/Real/Int/Augment, durations."""
+"""What a person types after options of tune, as values: literals, Choice/Real/Int/Augment, durations, objectives."""
 
 import ast
 import math
@@ -6,6 +6,7 @@ import re
 
 from kerashw.augment import Augment
 from kerashw.errors import UsageError
+from kerashw.objectives import WINNERS
 from kerashw.space import Choice, Int, Real
 
 CALLABLE = {"Choice": Choice, "Real": Real, "Int": Int, "Augment": Augment}
@@ -60,3 +61,25 @@ def parse_duration(text):
     if not match or match[2] not in UNITS or not 0 < float(match[1]) * UNITS[match[2]] < math.inf:
         raise UsageError(f"{text!r} is no length of time; write 90s, 10m, 1.5h or 1d.")
     return float(match[1]) * UNITS[match[2]]
+
+
+def parse_objectives(text):
+    """The names of one or more objectives.
+
+    >>> parse_objectives("val_accuracy, parameters")
+    ('val_accuracy', 'parameters')
+    """
+    return tuple(name.strip() for name in text.split(","))
+
+
+def parse_winner(text):
+    """Which trial of a front wins: "knee", "best", or the number of one.
+
+    >>> parse_winner("knee"), parse_winner("7")
+    ('knee', 7)
+    """
+    if text in WINNERS:
+        return text
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise UsageError(f"{text!r} is no winner; write knee, best, or the number of a trial.")
+    return int(text)

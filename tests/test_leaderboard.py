@@ -22,7 +22,7 @@ def store_of(*scores):
 
 
 def table_of(store, **fields):
-    fields = {"settings": ["units"], "objective": "val_mse", "folds": 2, "executions": 1, **fields}
+    fields = {"settings": ["units"], "objectives": ["val_mse"], "folds": 2, "executions": 1, **fields}
     header, rows = leaderboard(store.trials(), lambda trial: trial.proposed, **fields)
     return [dict(zip(header, row)) for row in rows]
 

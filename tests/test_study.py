@@ -12,7 +12,8 @@ from kerashw.errors import UsageError
 from kerashw.models import cnn, linear, mlp
 from kerashw.settings import TRAINING
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Int, Random, Real
-from kerashw.study import OBJECTIVES, Published, Study
+from kerashw.objectives import OBJECTIVES
+from kerashw.study import Published, Study
 
 
 def study(**changes):

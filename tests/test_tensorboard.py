@@ -275,7 +275,7 @@ def test_a_run_written_again_shows_its_trials_once(tmp_path, logdir):
     setup = make_setup(study, data, None, seed=0, progress=None)
     for written in (trials, trials[:2]):
         tensorboard.write_trials(
-            tmp_path, "lines", study, written, lambda trial: searched_values(setup, trial), "val_mse"
+            tmp_path, "lines", study, written, lambda trial: searched_values(setup, trial), ("val_mse",)
         )
     files = sorted(path.parent.name for path in tmp_path.glob("trials/*/events*"))
     assert files == ["0000", "0001"]

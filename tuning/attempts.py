@@ -8,6 +8,7 @@ import numpy as np
 from kerashw import interrupts
 from kerashw.errors import WorkError
 from kerashw.job import Failure, Job, check_parameters
+from kerashw.latency import latency_of
 from kerashw.population import Member
 from kerashw.risk import at_risk
 from kerashw.scores import first_below
@@ -24,6 +25,7 @@ class Attempt:
     proposal: object
     settings: dict | None = None
     parameters: int | None = None
+    latency: float | None = None  # milliseconds, where it is an objective
     together: bool = False
     scores: dict = field(default_factory=dict)
     failures: dict = field(default_factory=dict)
@@ -62,6 +64,8 @@ def begun(setup, store, proposal, medians, *, elsewhere=False):
             attempt.parameters = model.count_params()
             check_parameters(setup.study.parameters, attempt.parameters)
             attempt.together = setup.trains_together(model)
+            if setup.common.wants_latency:  # measured while nothing else is trained in this process
+                attempt.latency = finished[0].metrics["latency"] if finished else latency_of(model)
         # What an interrupted process had finished is not repeated.
         for done in finished:
             place = (done.fold, done.execution)
@@ -114,6 +118,7 @@ def record(setup, store, results, medians):
     for attempt, place, seed, outcome in results:
         attempt.seconds += outcome.seconds
         attempt.parameters = attempt.parameters or outcome.parameters
+        attempt.latency = attempt.latency or outcome.latency
         if outcome.failure:
             fail(store, attempt, place, outcome.failure)
             continue
@@ -128,6 +133,8 @@ def record(setup, store, results, medians):
             setup.run.save_checkpoint(attempt.proposal.number, trained.last)
         # What is no number has no value: R2, for one, where all targets are equal.
         metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
+        if attempt.latency is not None:
+            metrics["latency"] = attempt.latency
         history = {
             name: [value if np.isfinite(value) else None for value in values]
             for name, values in trained.history.items()

@@ -9,6 +9,7 @@ from kerashw.narrowing import coarse_grid, narrowed
 from kerashw.seeds import derive
 from tuning.gaussian import suggest
 from tuning.replayable import RUNNING, STOPPED, Replayable
+from tuning.scalarisation import scalarised
 
 
 class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle):
@@ -19,6 +20,7 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
     """
 
     coarse = None  # values of each range in the grid that comes first
+    directions = ("min",)  # of the objectives; several are brought down to one score, anew for each proposal
 
     @property
     def drawn(self):
@@ -30,12 +32,12 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
         """The points of the coarse grid."""
         return coarse_grid({hp.name: _plain(hp) for hp in self.hyperparameters.space}, self.coarse)
 
-    def narrow(self):
+    def narrow(self, known, scores):
         """Of each setting what the grid has left: the ends of its range, or its values, as numbers in [0, 1]."""
-        trials = [(trial.hyperparameters.values, trial.score) for name, trial in self.trials.items()
-                  if int(name) < self.drawn and trial.status == "COMPLETED"]  # fmt: skip
+        trials = [(trial.hyperparameters.values, score) for trial, score in zip(known, scores)
+                  if int(trial.trial_id) < self.drawn]  # fmt: skip
         spaces = {hp.name: _plain(hp) for hp in self.hyperparameters.space}
-        found = narrowed(spaces, trials, self.objective.direction, cells=self.coarse)
+        found = narrowed(spaces, trials, "min", cells=self.coarse)
         return [_chances_left(hp, found[hp.name]) for hp in self.hyperparameters.space]
 
     def batch_of(self, number):
@@ -58,19 +60,40 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
             return self._random_populate_space()
         if number in self.recorded:  # nothing to learn from fitting the process again
             return {**RUNNING, "values": dict(self.recorded[number])}
-        if first not in self.suggested:
-            left = self.narrow() if self.coarse else None
-            sign = -1 if self.objective.direction == "max" else 1
-            chances = [self._chances(trial.hyperparameters.values) for trial in known]
-            self.suggested = {first: suggest(
-                np.array([self._columns(one) for one in chances]), np.array([sign * trial.score for trial in known]),
-                lambda generator, near: self._candidate(generator, None if near is None else chances[near], left),
-                count=end - first, seed=derive(self.run_seed, "batch", first), kernels=self.kernels,
-                pending=[self._columns(self._chances(trial.hyperparameters.values)) for trial in pending],
-            )}  # fmt: skip
-        proposals = self.suggested[first][number - first]
+        if self.has_several:
+            # Each proposal has weights of its own, and with them a kernel of its own.
+            pending = [trial for trial in self.trials.values() if trial.status == "RUNNING"]
+            (proposals,) = self._suggest(number, 1, known, self._scalarised(known, number), pending, kernels={})
+        else:
+            if first not in self.suggested:
+                sign = -1 if self.objective.direction == "max" else 1
+                scores = np.array([sign * trial.score for trial in known])
+                self.suggested = {first: self._suggest(first, end - first, known, scores, pending, self.kernels)}
+            proposals = self.suggested[first][number - first]
         fresh = next((values for values in proposals if not self._duplicate(values)), None) or self._random_values()
         return {**RUNNING, "values": fresh} if fresh else STOPPED
+
+    @property
+    def has_several(self):
+        """Whether there are several objectives."""
+        return len(self.directions) > 1
+
+    def _scalarised(self, known, number):
+        """The scores of known trials by all objectives, as they count for the proposal of that number; less is better."""
+        values = [(trial.score, *self.others[trial.trial_id]) for trial in known]
+        signs = [-1 if direction == "max" else 1 for direction in self.directions]
+        return scalarised(values, signs, seed=derive(self.run_seed, "weights", number))
+
+    def _suggest(self, number, count, known, scores, pending, kernels):
+        """What the process suggests for so many places from that number on."""
+        left = self.narrow(known, scores) if self.coarse else None
+        chances = [self._chances(trial.hyperparameters.values) for trial in known]
+        return suggest(
+            np.array([self._columns(one) for one in chances]), scores,
+            lambda generator, near: self._candidate(generator, None if near is None else chances[near], left),
+            count=count, seed=derive(self.run_seed, "batch", number), kernels=kernels,
+            pending=[self._columns(self._chances(trial.hyperparameters.values)) for trial in pending],
+        )
 
     @functools.cached_property
     def kernels(self):

@@ -41,10 +41,12 @@ def ask(oracle, recorded=None, count=None):
     return proposals
 
 
-def tell(oracle, proposal, score):
-    """The oracle knows the score of a trial it proposed; None says that it failed."""
+def tell(oracle, proposal, score, others=()):
+    """The oracle knows the score of a trial it proposed, None says that it failed; and its values by `others` objectives.
+    """
     trial = next(trial for trial in oracle.ongoing_trials.values() if int(trial.trial_id) == proposal.number)
     if score is not None:
         oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
+        oracle.others[trial.trial_id] = others
     trial.status = "FAILED" if score is None else "COMPLETED"
     oracle.end_trial(trial)

@@ -9,7 +9,7 @@ from kerashw.job import Failure, Job, Outcome
 from tuning.attempts import Attempt, begun, jobs
 from tuning.dialogue import ask, tell
 from tuning.oracles import expected_work
-from tuning.standing import Budget, Standing
+from tuning.standing import Budget, Standing, told
 from tuning.trials import following
 
 AGAIN = 2  # times that a trial is run again whose worker died; after that it is the trial that is at fault
@@ -115,7 +115,7 @@ class Flight:
     def _tell(self, proposal):
         """The oracle knows what became of the trial, and so do those that compare others with it."""
         trial = self.standing.ended[proposal.number]
-        tell(self.oracle, proposal, None if trial.status == "failed" else trial.score)
+        tell(self.oracle, proposal, *told(self.setup, trial))
         if self.standing.medians:
             self.standing.medians.learn(trial)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerashw.seeds import derive
 from kerashw.space import Bayesian, Grid, Hyperband, Random
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import DIRECTIONS
 from tuning.bayesian import BayesianOracle
 from tuning.replayable import IDLE, RUNNING, STOPPED, Replayable
 
@@ -89,11 +89,14 @@ class _HyperbandOracle(Replayable, keras_tuner.oracles.HyperbandOracle):
                 yield self._get_size(bracket, number), self._get_epochs(bracket, number) - before
 
 
-def make_oracle(study, hypermodel, *, objective, seed, allowed=None):
-    """The oracle of a study's search; `allowed` tells which grid values keep to the budget of parameters."""
+def make_oracle(study, hypermodel, *, objective, others=(), seed, allowed=None):
+    """The oracle of a study's search; `allowed` tells which grid values keep to the budget of parameters.
+
+    KerasTuner knows of one objective; the `others` count in a Bayesian search.
+    """
     search = study.search
     common = dict(
-        objective=keras_tuner.Objective(objective, OBJECTIVES[objective]),
+        objective=keras_tuner.Objective(objective, DIRECTIONS[objective]),
         hyperparameters=hypermodel.space(),
         seed=derive(seed, "oracle") + 1,  # KerasTuner takes 0 for "any"
     )
@@ -104,6 +107,7 @@ def make_oracle(study, hypermodel, *, objective, seed, allowed=None):
     if isinstance(search, Bayesian):
         oracle = BayesianOracle(num_initial_points=search.initial, **common).prepare(study, seed)
         oracle.coarse = search.coarse
+        oracle.directions = [DIRECTIONS[name] for name in (objective, *others)]
         return oracle
     assert isinstance(search, Hyperband)
     epochs = study.filled({name: None for name in study.searched})["epochs"]

@@ -14,6 +14,7 @@ from kerashw.leaderboard import leaderboard
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
+from kerashw.selection import told_of
 from kerashw.splits import split
 from kerashw.study import plain
 from kerashw.training import Task
@@ -71,6 +72,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
     metrics = {
         **about,
         "objective": setup.objective,
+        **(told_of(trials, setup.objectives, study.winner) if study.objectives else {}),
         "winner": {name: plain(value) for name, value in searched_values(setup, best).items()},
         "settings": {name: plain(value) for name, value in settings.items()},
         "validation": {"score": best.score, "deviation": best.deviation, "trial": best.number,
@@ -109,7 +111,7 @@ def searched(setup, store, budget):
     store.copy_to(setup.run.store_copy)
     tensorboard.write_trials(
         setup.run.tensorboard, setup.run.folder.name, setup.study, store.trials(),
-        lambda trial: searched_values(setup, trial), setup.objective,
+        lambda trial: searched_values(setup, trial), setup.objectives,
     )  # fmt: skip
     return best
 
@@ -144,7 +146,7 @@ def write_trials(setup, store):
     """trials.csv: one row per trial, the best first in rank; only the seconds differ between equal runs."""
     header, rows = leaderboard(
         store.trials(), lambda trial: searched_values(setup, trial), settings=setup.study.searched,
-        objective=setup.objective, folds=len(setup.splits), executions=setup.study.executions,
+        objectives=setup.objectives, folds=len(setup.splits), executions=setup.study.executions,
     )  # fmt: skip
     write_csv(setup.run.trials_file, [header, *rows])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 
 RUNGS = (0.25, 0.5, 0.75)  # of a training's epochs, where it is compared
 LEAST = 3  # earlier trials, before there is a median to speak of

@@ -16,6 +16,7 @@ from kerashw.population import Member, train_together
 from kerashw.reuse import draw_weights
 from kerashw.run import keep_aside, write_csv
 from kerashw.seeds import derive
+from kerashw.selection import winner_of
 from kerashw.training import Diverged, train
 from tuning.standing import refit_epochs
 
@@ -36,11 +37,16 @@ class Refitted:
 
 
 def kept_refit(setup, store, dataset):
-    """The refit that an earlier process has brought to its end, or None; a file of it that has changed lies aside."""
-    run, told = setup.run, store.events(DONE)
+    """The refit that an earlier process has brought to its end, or None; a file of it that has changed lies aside.
+
+    Of several objectives another trial may have been chosen since.
+    """
+    run, study, told = setup.run, setup.study, store.events(DONE)
     if not told:
         return None
     kept = json.loads(told[-1])
+    if study.objectives and kept["trial"] != winner_of(store.trials(), study.objectives, study.winner).number:
+        return None
     expected = {run.folder / name: digest for name, digest in kept.pop("sha256").items()}
     changed = [path for path, sha256 in expected.items() if not path.exists() or digest(path) != sha256]
     for path in changed:

@@ -27,6 +27,7 @@ class Replayable:
     def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
         self.run_seed = seed
+        self.others = {}  # values by further objectives, of the trials that were told
         self.names = list(study.searched)
         finite = not any(isinstance(space, Real) and space.step is None for space in study.searched.values())
         self.axes = [_encoded(self.hyperparameters, *one) for one in study.searched.items()] if finite else None

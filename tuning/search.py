@@ -10,7 +10,7 @@ from kerashw.settings import builder_keywords
 from kerashw.space import Bayesian
 from tuning.dialogue import ask, tell
 from tuning.oracles import expected_work, make_oracle
-from tuning.standing import Budget, Standing
+from tuning.standing import Budget, Standing, told
 from tuning.trials import run_trials
 
 AT_ONCE = 1024  # trainings of small models: enough to fill the loops, few enough to look at the clock in between
@@ -49,7 +49,7 @@ def prepare(setup):
             "small chain of dense layers; leave `together` out."
         )
     oracle = make_oracle(
-        setup.study, setup.hypermodel, objective=setup.objective, seed=setup.seed,
+        setup.study, setup.hypermodel, objective=setup.objective, others=setup.objectives[1:], seed=setup.seed,
         allowed=allowed if setup.study.parameters else None,
     )  # fmt: skip
     trials, _ = expected_work(oracle, setup.study)
@@ -93,7 +93,7 @@ def search(setup, store, oracle, budget=Budget()):
             standing.give_up(waiting)
         for proposal in proposals if not over else ():
             trial = ended[proposal.number]
-            tell(oracle, proposal, None if trial.status == "failed" else trial.score)
+            tell(oracle, proposal, *told(setup, trial))
             if medians:
                 medians.learn(trial)
     if not over and (more := [number for number in recorded if number >= len(oracle.trials)]):

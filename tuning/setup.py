@@ -24,9 +24,14 @@ class Setup:
     crew: Crew = Crew()
 
     @property
+    def objectives(self):
+        """What the search goes by: one metric, or several objectives, the first leading."""
+        return self.study.objectives or (self.study.objective or self.task.objective,)
+
+    @property
     def objective(self):
-        """The metric the search goes by."""
-        return self.study.objective or self.task.objective
+        """The metric that trainings go by."""
+        return self.objectives[0]
 
     @property
     def hypermodel(self):
@@ -38,7 +43,8 @@ class Setup:
         """What all trainings of the search have in common."""
         study = self.study
         return Common(study.model, self.task, self.splits, self.objective, study.score_epoch, study.parameters,
-                      keep_last=isinstance(study.search, Hyperband))  # fmt: skip
+                      keep_last=isinstance(study.search, Hyperband),
+                      wants_latency="latency" in self.objectives)  # fmt: skip
 
     def settings_of(self, proposed):
         """All settings as constants, from the values an oracle proposed."""

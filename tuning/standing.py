@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, replace
 
 from kerashw.errors import NoTrialSucceeded
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
+from kerashw.selection import values_of, winner_of
 from tuning.pruning import Medians
 
 # So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
@@ -88,14 +89,20 @@ class Standing:
         return budget.search_end(refit)
 
     def winner(self):
-        """The best trial; NoTrialSucceeded where there is none."""
+        """The trial that wins the search; NoTrialSucceeded where there is none."""
         if self.best is None:
             failed = [trial for trial in self.ended.values() if trial.status == "failed"]
             raise NoTrialSucceeded(
                 f"none of {len(failed)} trials succeeded; the first failed with {failed[0].message}. "
                 "Mend the study or its settings, then repeat the command with --overwrite."
             )
-        return self.best
+        return winner_of(self.ended.values(), self.setup.objectives, self.setup.study.winner)
+
+
+def told(setup, trial):
+    """What an oracle is told of an ended trial: its score, None where it failed, and its values by further objectives."""
+    score, *others = values_of(trial, setup.objectives)
+    return None if trial.status == "failed" else score, others
 
 
 def better(objective, best, trial):

@@ -5,7 +5,7 @@ import shlex
 from kerashw.advice import epochs_enough, held_back, idle_units, useless_regularisers, where_the_best_lie
 from kerashw.pages.blocks import Code, Notice, Points, section
 from kerashw.run import read_json
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 
 
 def advice(kept):

@@ -10,7 +10,7 @@ from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words, is_searched, weights_of
 from kerashw.progress import duration
 from kerashw.space import SEARCHES
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES
 
 FIRST, LAST = ("rank", "trial", "mean", "std"), ("status", "seconds", "best_epoch", "parameters", "reason", "message")
 

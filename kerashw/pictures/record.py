@@ -13,8 +13,9 @@ from kerashw.provenance import dataset_of
 from kerashw.run import Run, read_json
 from kerashw.scores import pick_best
 from kerashw.seeds import derive
+from kerashw.selection import winner_of
 from kerashw.splits import split
-from kerashw.study import OBJECTIVES
+from kerashw.objectives import OBJECTIVES, objectives_of
 from kerashw.training import Task, draw_weights
 
 GRADIENT_ITEMS = 200  # among them one is looked for whose gradient is not 0
@@ -40,9 +41,14 @@ class Record:
         return cls(run, dataset or dataset_of(run), study["declaration"], study["seed"])
 
     @property
+    def objectives(self):
+        """What the search went by: one metric, or several objectives, the first leading."""
+        return objectives_of(self.declaration, Task.of(self.dataset).objective)
+
+    @property
     def objective(self):
-        """The metric that the search went by."""
-        return self.declaration["objective"] or Task.of(self.dataset).objective
+        """The metric that trainings went by."""
+        return self.objectives[0]
 
     @property
     def direction(self):
@@ -104,10 +110,8 @@ class Record:
 
     @cached_property
     def winner(self):
-        """The trial that was trained anew: the best of the completed ones, the first of equal ones."""
-        completed = [trial for trial in self.trials if trial.status == "completed"]
-        sign = -1 if self.direction == "max" else 1
-        return min(completed, key=lambda trial: sign * trial.score)
+        """The trial that was trained anew."""
+        return winner_of(self.trials, self.objectives, self.declaration.get("winner"))
 
     @cached_property
     def winner_history(self):
