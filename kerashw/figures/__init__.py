@@ -13,6 +13,7 @@ from kerashw.figures.attributions import attributions
 from kerashw.figures.classes import calibration, class_scores, confusion_matrix
 from kerashw.figures.columns import table
 from kerashw.figures.curves import arms, learning_curves
+from kerashw.figures.front import pareto_front
 from kerashw.figures.gradients import gradient_check
 from kerashw.figures.images import augmented_samples, predictions, sample_items, worst_errors
 from kerashw.figures.kernels import feature_maps, filters
@@ -29,7 +30,7 @@ FIGURES = {
     for function in (
         activation_profiles, arms, attributions, augmented_samples, calibration, class_scores, confusion_matrix,
         data_points, dense_weights, feature_maps, filters, fit, gradient_check, grid_table, importance, learning_curves,
-        maximal_inputs, parallel_coordinates, predictions, receptive_fields, residuals, sample_items, search_history,
+        maximal_inputs, parallel_coordinates, pareto_front, predictions, receptive_fields, residuals, sample_items, search_history,
         slices, strongest_crops, table, timeline, weight_histograms, worst_errors,
     )
 }  # fmt: skip

@@ -40,7 +40,9 @@ def advised(kept):
     left = {name: space for name, space in kept.spaces.items()
             if not any(one.options == f"--set {name}=0" for one in useless)}  # fmt: skip
     won = metrics["validation"]["trial"]
-    found = [*useless, *held_back(left, kept.scored[won][0]), *where_the_best_lie(left, trials, direction)]
+    found = [*useless, *held_back(left, kept.scored[won][0])]
+    if not metrics.get("objectives"):  # the trials of a front are good in ways of their own, and lie apart
+        found += where_the_best_lie(left, trials, direction)
     counts_epochs = declaration["score_epoch"] == "best" and "hyperband" not in declaration["search"]
     if counts_epochs and "epochs" not in kept.spaces:
         found += epochs_enough([done.best_epoch for done in completed[won].executions], metrics["settings"]["epochs"])

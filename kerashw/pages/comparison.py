@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 import shlex
+from dataclasses import fields
 from urllib.parse import quote
 
 import numpy as np
@@ -16,6 +17,7 @@ from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import main_metric
 from kerashw.pages.words import in_words
 from kerashw.pictures import COMPARISONS
+from kerashw.study import Study
 from kerashw.verdict import ends, short
 
 SCORED_ALIKE = ("data_sha256", "seed")  # of study.json, and of its declaration the next: then the folds are the same
@@ -104,7 +106,9 @@ def _different(columns):
 def _asked(study):
     """{what was asked: in words}, settings by their own names."""
     declaration = study["declaration"]
-    of_search = {name: in_words(declaration[name]) for name in declaration if name not in ("settings", "published")}
+    # What a run of an earlier version was not asked is as its default.
+    asked = {part.name: declaration.get(part.name, part.default) for part in fields(Study)}
+    of_search = {name: in_words(asked[name]) for name in asked if name not in ("settings", "published", "arms", "quick")}
     of_run = {name: in_words(study[name]) for name in ("study", "seed", "preset", "time_budget", "data_sha256")}
     return {**of_run, **of_search, **{name: in_words(value) for name, value in declaration["settings"].items()}}
 

@@ -7,6 +7,7 @@ from kerashw.pages.blocks import Cell, Code, Facts, Figure, Headline, Notice, Po
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words
 from kerashw.progress import duration
+from kerashw.selection import chosen
 from kerashw.verdict import ends, over_seeds, short
 
 
@@ -15,16 +16,18 @@ def verdict(kept):
     metrics, study = kept.metrics, kept.study
     counts = metrics["trials"]
     winner = f"Trial {metrics['validation']['trial']} of {sum(counts.values())} won the search"
+    if metrics.get("objectives"):
+        winner += f", {chosen(metrics)},"
     known = tuple(caveats(kept))
-    chosen = {name: in_words(value) for name, value in metrics["winner"].items()}
+    won = {name: in_words(value) for name, value in metrics["winner"].items()}
     told = f"{winner} and was trained anew" if sum(counts.values()) > 1 else "Nothing was searched: one training"
     return section(
         "verdict", "Verdict",
         Headline(tuple(_headline(metrics))),
         None if beats_baseline(metrics) else Notice("The model is no better than the baseline.", loud=True),
         Points(known) if known else None,
-        Notice(f"{told}{' with these settings.' if chosen else ' with the settings as declared.'}"),
-        Facts(chosen) if chosen else None,
+        Notice(f"{told}{' with these settings.' if won else ' with the settings as declared.'}"),
+        Facts(won) if won else None,
         Notice("The command that made it:"),
         Code(shlex.join(study["command"])),
     )  # fmt: skip

@@ -4,13 +4,16 @@ import itertools
 import re
 
 from kerashw.figures.style import counted, number
+from kerashw.leaderboard import further
 from kerashw.narrowing import coarse_grid, narrowed
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words, is_searched, weights_of
 from kerashw.progress import duration
+from kerashw.selection import chosen, in_words as listed, values_of
 from kerashw.space import SEARCHES
-from kerashw.objectives import OBJECTIVES
+from kerashw.tradeoff import against
+from kerashw.objectives import DIRECTIONS, OBJECTIVES
 
 FIRST, LAST = ("rank", "trial", "mean", "std"), ("status", "seconds", "best_epoch", "parameters", "reason", "message")
 
@@ -50,6 +53,8 @@ def _budget(kept):
         "final training": f"{counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}, "
                           f"the weights are {weights_of(refit)}",
     }  # fmt: skip
+    if metrics.get("objectives"):
+        budget["objectives"] = f"{listed(metrics['objectives'])}; epochs and pruning go by {metrics['objective']}"
     if study["parameters"]:
         budget["parameters"] = "from {:,} to {:,} allowed".format(*study["parameters"])
     return budget
@@ -65,8 +70,10 @@ def leaderboard(kept):
     """The section with every trial, the best first; those without a score last."""
     trials = sorted(kept.trials, key=lambda trial: (int(trial["rank"] or 10**9), int(trial["trial"])))
     scores = [name for name in trials[0] if name.startswith("score_")]
-    settings = [name for name in trials[0] if name not in (*FIRST, *LAST, *scores)]
-    names = (*FIRST, *(scores if len(scores) > 1 else ()), *settings, *LAST)  # of one score the mean says it all
+    objectives = kept.metrics.get("objectives", [])
+    others = [*further(objectives), *(["front"] if objectives else [])]
+    settings = [name for name in trials[0] if name not in (*FIRST, *LAST, *scores, *others)]
+    names = (*FIRST, *others, *(scores if len(scores) > 1 else ()), *settings, *LAST)  # of one score the mean says it all
     empty = [name for name in ("reason", "message") if not any(trial[name] for trial in trials)]
     columns = {_heading(name): [_field(trial[name]) for trial in trials] for name in names if name not in empty}
     note = f"{counted(len(trials), 'trial')} by {kept.metrics['objective']}, the best first."
@@ -82,7 +89,7 @@ def analysis(kept, found):
     if rule:
         of_all = f"{counts['pruned']:,} of {counted(sum(counts.values()), 'trial')}"
         pruned = Notice(f"{of_all} were pruned by the rule of the {rule}.")
-    notices = coarse_stage(kept), pruned, side_by_side(kept.turns)
+    notices = coarse_stage(kept), pruned, side_by_side(kept.turns), front(kept)
     return section("analysis", "Analysis of the search", *notices, *take(found, "search"))
 
 
@@ -102,11 +109,39 @@ def side_by_side(turns):
     )
 
 
+def front(kept):
+    """The table of the trials that no other one beats, with what each gives and costs against the winner; or None."""
+    objectives, trials = kept.metrics.get("objectives"), kept.metrics.get("front")
+    if not trials:
+        return None
+    values = {trial["trial"]: {name: trial[name] for name in objectives} for trial in trials}
+    won = kept.metrics["validation"]["trial"]
+    winner = next(trial for trial in kept.ended if trial.number == won)
+    own = dict(zip(objectives, values_of(winner, objectives)))
+    sign = -1 if DIRECTIONS[objectives[0]] == "max" else 1
+    numbers = sorted(values, key=lambda number: sign * values[number][objectives[0]])
+    is_known = None not in own.values()  # a trial that was chosen by hand may lack a value
+    settings = {name: [in_words(kept.scored[number][0][name]) for number in numbers] for name in kept.spaces}
+    return table({
+        "trial": numbers,
+        **{name.replace("_", " "): [values[number][name] for number in numbers] for name in objectives},
+        **{name.replace("_", " "): column for name, column in settings.items() if name not in objectives},
+        **({f"against trial {won}": ["the winner" if number == won else against(values[number], own) for number in numbers]}
+           if is_known else {}),
+    }, note=f"The winner is {chosen(kept.metrics)}. Nothing is better than one of these in one way without being worse in "
+            "another.", is_sortable=True)  # fmt: skip
+
+
 def coarse_stage(kept):
     """What the coarse grid at the beginning of a Bayesian search has narrowed; None where there was none."""
     coarse = kept.study["declaration"]["search"].get("bayesian", {}).get("coarse")
     if not coarse or not kept.spaces:
         return None
+    if kept.metrics.get("objectives"):
+        return Notice(
+            f"The search began with a coarse grid of {coarse} values of each range. Each proposal after it weighs the "
+            "objectives in another way, and kept to where the best quarter of the grid lies by these weights."
+        )
     points = len(coarse_grid(kept.spaces, coarse))
     trials = [trial for number, trial in kept.scored.items() if number < points]
     if len(trials) < 2:

@@ -54,6 +54,7 @@ FIGURES = {
     "augmented_samples": Picture(data.is_augmented, data.augmented_samples, figures.augmented_samples),
     # the search
     "search_history": Picture(search.has_trials, search.search_history, figures.search_history),
+    "search_front": Picture(search.has_front, search.front, figures.pareto_front),
     "search_timeline": Picture(search.is_timed, search.timeline, figures.timeline),
     "search_slices": Picture(search.is_searched, search.slices, figures.slices),
     "search_importance": Picture(search.is_ranked, search.importance, figures.importance),

@@ -1,6 +1,8 @@
 """A run's search, as numbers for its figures: trials with their settings, scores and fates."""
 
 from kerashw.importance import FEW, importance as importance_of
+from kerashw.objectives import DIRECTIONS
+from kerashw.selection import front_of, values_of, winner_of
 
 PAUSE = 60  # seconds without any trial: no tuner thinks for so long, so nobody searched
 
@@ -29,6 +31,24 @@ def is_table(record):
 def search_history(record):
     """The score of every trial in the order of the search."""
     return {"trials": trials(record), "metric": record.objective, "direction": record.direction}
+
+
+def has_front(record):
+    """Whether the search went by several objectives, and some trial has a value by each."""
+    return len(record.objectives) > 1 and bool(front_of(record.trials, record.objectives))
+
+
+def front(record):
+    """Every completed trial by all objectives, and which of them no other one beats."""
+    objectives = record.objectives
+    completed = [trial for trial in record.trials if trial.status == "completed"]
+    return {
+        "trials": [{"number": trial.number, "values": dict(zip(objectives, values_of(trial, objectives)))}
+                   for trial in completed],
+        "objectives": {name: DIRECTIONS[name] for name in objectives},
+        "front": [trial.number for trial in front_of(completed, objectives)],
+        "knee": winner_of(completed, objectives).number, "winner": record.winner.number,
+    }  # fmt: skip
 
 
 def is_timed(record):
