@@ -1,4 +1,4 @@
-"""What a person types after options of tune, as values: literals, Choice/Real/Int/Augment, durations, objectives."""
+"""What a person types after an option, as values: literals, Choice/Real/Int/Augment, durations, objectives, addresses."""
 
 import ast
 import math
@@ -83,3 +83,25 @@ def parse_winner(text):
     if not re.fullmatch("[0-9]{1,9}", text):
         raise UsageError(f"{text!r} is no winner; write knee, best, or the number of a trial.")
     return int(text)
+
+
+def parse_amount(text):
+    """How much of a machine's CPUs or GPUs: a number above 0, of at most four decimals, as Ray counts them.
+
+    >>> parse_amount("4"), parse_amount("0.25")
+    (4.0, 0.25)
+    """
+    if not re.fullmatch(r"\s*\d{1,6}(\.\d{1,4})?\s*", text) or not float(text):
+        raise UsageError(f"{text!r} is no amount; write a number above 0 such as 2 or 0.5, with four decimals at most.")
+    return float(text)
+
+
+def parse_address(text):
+    """Where a Ray cluster is: local, auto, host:port or ray://host:port.
+
+    >>> parse_address("10.0.0.7:6379")
+    '10.0.0.7:6379'
+    """
+    if text not in ("local", "auto") and not re.fullmatch(r"(ray://)?[^\s/]+:\d{1,5}", text):
+        raise UsageError(f"{text!r} is no address of Ray; write local, auto, host:port or ray://host:port.")
+    return text

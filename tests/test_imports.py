@@ -52,6 +52,7 @@ ROOMS = (
     ("kerashw.training", "kerashw.provenance", "kerashw.recovery", "kerashw.supervision"),
     ("kerashw.group", "kerashw.job"),
     ("kerashw.population", "kerashw.workers"),
+    ("kerashw.cluster",),
     ("kerashw.crew",),
     ("kerashw.pictures.record",),
     ("kerashw.pictures.data", "kerashw.pictures.search", "kerashw.pictures.training"),
@@ -70,7 +71,8 @@ ROOMS = (
     ("tuning.scalarisation",),
     ("tuning.bayesian",),
     ("tuning.oracles",),
-    ("tuning.setup", "tuning.attempts", "tuning.standing", "kerashw.request", "kerashw.summary"),
+    ("tuning.setup", "tuning.attempts", "tuning.standing", "kerashw.request", "kerashw.summary",
+     "kerashw.options"),
     ("tuning.trials",),
     ("tuning.search", "tuning.flight"),
     ("tuning.curves", "tuning.refit"),
@@ -143,7 +145,7 @@ def test_a_study_needs_nothing_but_words_to_declare_with(name):
 
 
 HEAVY = {
-    "PIL", "jinja2", "keras", "keras_tuner", "matplotlib", "numpy", "requests", "scipy", "sklearn", "tensorflow",
+    "PIL", "jinja2", "keras", "keras_tuner", "matplotlib", "numpy", "ray", "requests", "scipy", "sklearn", "tensorflow",
     "tensorflow_datasets",
 }  # fmt: skip
 LIGHT = {
@@ -162,6 +164,7 @@ LIGHT = {
     # These know a run's folder, which keeps NumPy arrays.
     "main(['tune', '--help'])": {"numpy"},
     "main(['tune', '--task', 'nonsense'])": {"numpy"},
+    "main(['tune', '--task', 'mnist', '--cpus-per-trial', '2'])": {"numpy"},
     "main(['tune', '--task', 'mnist', '--set', 'momentum=2'])": {"numpy"},
     "main(['evaluate', '--help'])": {"numpy"},
     "main(['evaluate', 'nowhere'])": {"numpy"},

@@ -58,7 +58,8 @@ class Flight:
             interrupts.check()
             if not self.flying or standing.is_hopeless:
                 break
-            self._hear(*self.workers.next())
+            if heard := self.workers.next():  # else there is room for more
+                self._hear(*heard)
         standing.give_up(self.flying)
         return standing.winner()
 

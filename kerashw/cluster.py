@@ -1,0 +1,214 @@
+"""Nodes of a Ray cluster that train: what all jobs have in common lies in its object store once, a job is a task.
+
+Nodes that join get jobs at once, one that dies takes no more than the jobs it was at. Ray itself runs nothing again.
+"""
+
+import contextlib
+import importlib.util
+import io
+import math
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+
+from kerashw import interrupts
+from kerashw.commands import quiet_tensorflow
+from kerashw.errors import KerashwError, UsageError, WorkError
+from kerashw.job import work
+from kerashw.machine import processors
+from kerashw.silence import silent
+from kerashw.workers import SHARED, code
+
+LOOK_EVERY = 1.0  # seconds between two looks at which nodes there are
+ANSWER_WITHIN = 3.0  # seconds in which an address has to answer
+NODES_BACK_WITHIN = 60.0  # seconds for which a cluster may be without a node that has room for a trial
+LEAST_AMOUNT = 1e-4  # Ray's own precision of an amount of CPUs or GPUs
+
+_own = {}  # in a worker: what it was told at its start, by the search that told it
+
+
+class Cluster:
+    """As many jobs at a time as the nodes of a Ray cluster have room for, at most `most`; each takes `cpus` and `gpus`.
+
+    `address` is "local", which starts a Ray of this machine and ends it, "auto", host:port or ray://host:port. Use it
+    as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once.
+    """
+
+    def __init__(
+        self, address, common, *, most=None, cpus=1, gpus=0, is_verbose=False, do=work, begin=quiet_tensorflow
+    ):  # fmt: skip
+        self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
+        self._told = begin, code(common.builder, do), replace(common, builder=None)
+        self._busy = {}  # {reference to an Outcome: name of the job}
+        self._room, self._looked = 0, -math.inf
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self):
+        check_installed()
+        with contextlib.ExitStack() as opening:
+            # Ray tells of a worker that died on stdout, where the result of a command goes.
+            opening.enter_context(contextlib.redirect_stdout(sys.stderr if self.is_verbose else io.StringIO()))
+            opening.enter_context(_connected(self.address, self.is_verbose))
+            import ray
+
+            told = ray.put(self._told)
+            task = ray.remote(_do).options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)
+            # The reference in a list, so that a worker fetches what it is to only once.
+            self._begun = lambda job: task.remote([told], max(1, int(self.cpus)), job)
+            self._look()
+            if not self._room:
+                raise UsageError(f"--ray {self.address}: {self._no_room()}: ask for less.")
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        self._open.close()
+
+    def free(self):
+        """How many more jobs would begin at once; one may always wait for a node that comes back."""
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._look()
+        return max(self._room, 1) - len(self._busy)
+
+    def submit(self, name, job):
+        """The job begins as soon as a node has room; `next` tells of it by this name."""
+        self._busy[self._begun(job)] = name
+
+    def next(self):
+        """(name, Outcome) of a job that has ended, once there is one; None for the Outcome where its worker or node
+        died. None of both where nodes have joined, so that there is room for more jobs.
+        """
+        import ray
+
+        while not (ended := ray.wait(list(self._busy), timeout=LOOK_EVERY)[0]):
+            before = self._room
+            self._look()
+            if self._room > before:
+                return None
+        name = self._busy.pop(ended[0])
+        try:
+            return name, ray.get(ended[0])
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, KerashwError):
+                raise error.cause from None
+            if not isinstance(error.cause, ray.exceptions.RayError):
+                raise WorkError(f"--ray {self.address}: a worker could not begin ({_first_line(error.cause)}); kerashw "
+                                "and all that a study imports must be installed on every node.") from None  # fmt: skip
+        except (
+            ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError,
+            ray.exceptions.OutOfMemoryError,
+        ):  # fmt: skip
+            pass
+        return name, None
+
+    def _look(self):
+        """What there is room for now; a WorkError where there has been none for too long."""
+        import ray
+
+        nodes, now = [node["Resources"] for node in ray.nodes() if node["Alive"]], time.monotonic()
+        self._room = room(nodes, self.cpus, self.gpus)
+        if self.most is not None:
+            self._room = min(self._room, self.most)
+        if self._room or self._looked == -math.inf:
+            self._had_room = now
+        self._looked = now
+        if now - self._had_room > NODES_BACK_WITHIN:
+            raise WorkError(f"--ray {self.address}: {self._no_room()}, for {NODES_BACK_WITHIN:.0f} s; all that is "
+                            "finished is kept: repeat the command when nodes are back.")  # fmt: skip
+
+    def _no_room(self):
+        gpus = f" and {self.gpus:g} GPU(s)" if self.gpus else ""
+        return f"no node of the cluster has {self.cpus:g} CPU(s){gpus}, as --cpus-per-trial and --gpus-per-trial ask"
+
+
+def room(nodes, cpus, gpus):
+    """How many trials of so many CPUs and GPUs fit into nodes at once, by what each of these has.
+
+    >>> room([{"CPU": 4.0}, {"CPU": 3.0, "GPU": 1.0}, {}], cpus=2, gpus=0)
+    3
+    >>> room([{"CPU": 4.0}, {"CPU": 3.0, "GPU": 1.0}, {}], cpus=1, gpus=0.5)
+    2
+    """
+    wanted = {kind: amount for kind, amount in (("CPU", cpus), ("GPU", gpus)) if amount}
+    fits = (min(node.get(kind, 0) / amount for kind, amount in wanted.items()) for node in nodes)
+    return sum(math.floor(count + LEAST_AMOUNT) for count in fits)
+
+
+def check_installed():
+    """Nothing, where Ray is there."""
+    if importlib.util.find_spec("ray") is None:
+        raise UsageError("--ray needs Ray, not installed here: pip install 'kerashw[ray]'.")
+
+
+@contextlib.contextmanager
+def _connected(address, is_verbose):
+    """While it lasts this process is connected to the cluster; one that was started for it ends with it."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)
+    check_answers(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or a Ray that is started here tells its makers of its use
+    level = "info" if is_verbose else "error"
+    options = dict(log_to_driver=is_verbose, logging_level=level)
+    if address == "local":
+        options.update(num_cpus=processors(), include_dashboard=False)
+    import ray
+
+    error, handler = None, signal.getsignal(signal.SIGTERM)
+    with contextlib.nullcontext() if is_verbose else silent():
+        try:
+            ray.init(address, **options)
+        except (Exception, SystemExit) as any_kind:  # Ray knows many
+            error = any_kind
+    signal.signal(signal.SIGTERM, handler)  # Ray has set one of its own
+    try:
+        interrupts.check()  # one of these may have been the error
+        if error is not None:
+            raise WorkError(
+                f"--ray {address}: Ray is not to be reached ({_first_line(error)}); see that it runs, in the version "
+                f"installed here, {ray.__version__}, and with the same token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN_PATH)."
+            )
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_answers(address):
+    """Nothing, where something listens at an address; Ray itself would wait for minutes."""
+    if address in ("local", "auto"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        raise WorkError(f"--ray {address}: nothing answers there ({error}); `ray start --head` prints the address to "
+                        "give, and --ray local needs none.") from None  # fmt: skip
+
+
+def _first_line(error):
+    return " ".join(next(iter(str(error).strip().splitlines()), type(error).__name__).split())
+
+
+def _do(told, threads, job):
+    """The Outcome of a job, in a worker; the first of a search makes it ready."""
+    (reference,) = told
+    if reference not in _own:
+        _own.clear()
+        _own[reference] = _begun(reference, threads)
+    common, do = _own[reference]
+    return do(common, job)
+
+
+def _begun(reference, threads):
+    """(what all jobs have in common, what to do with one), in a worker that is ready for them."""
+    import ray
+
+    os.environ.update(dict.fromkeys(SHARED, str(threads)))
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # or the first of two that share a GPU takes all of it
+    begin, packed, common = ray.get(reference)
+    begin()
+    builder, do = pickle.loads(packed)
+    return replace(common, builder=builder), do
