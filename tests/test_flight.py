@@ -93,7 +93,7 @@ def walked(one):
 def rows(one, trials):
     """trials.csv without the seconds."""
     header, table = leaderboard(
-        trials, lambda trial: searched_values(one, trial), settings=one.study.searched, objective="val_mse",
+        trials, lambda trial: searched_values(one, trial), settings=one.study.searched, objectives=["val_mse"],
         folds=len(one.splits), executions=1,
     )  # fmt: skip
     assert header[-1] == "seconds"
