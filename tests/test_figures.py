@@ -61,6 +61,16 @@ def scored(*scores):
     ]  # fmt: skip
 
 
+def judged(count, **values):
+    """Trials with an accuracy and a size each, or with other values in their place."""
+    generator = chance()
+    return [
+        dict(number=number, values={"val_accuracy": float(generator.uniform(0.5, 1)),
+                                    "parameters": int(10 ** generator.uniform(2, 6)), **values})
+        for number in range(count)
+    ]  # fmt: skip
+
+
 POINTS = {"train": {"x": [-1.0, 0.0, 3.0], "y": [1.0, 0.0, 2.0]}, "test": {"x": [-2.0, 2.5], "y": [0.5, 1.0]}}
 SEARCH = dict(metric="val_mse", scales={"learning_rate": "log"})
 
@@ -95,6 +105,8 @@ USUAL = {
                                      "val_accuracy": [0.2, 0.6, 0.7]}),
     "maximal_inputs": dict(images=pictures(10, 8, 8), units=CLASSES, layer="output", activations=np.arange(10.0)),
     "parallel_coordinates": dict(trials=trials(20, failed=(3,)), **SEARCH),
+    "pareto_front": dict(trials=judged(20), objectives={"val_accuracy": "max", "parameters": "min"}, front=[3, 4, 9],
+                         knee=4, winner=4),
     "predictions": dict(images=pictures(10, 8, 8), predicted=CLASSES, actual=[*CLASSES[:9], "Bag"],
                         confidence=chance().uniform(0.4, 1, 10)),
     "receptive_fields": dict(image=pictures(28, 28), fields={"conv_1": dict(top=12, left=12, height=5, width=5),
@@ -186,6 +198,16 @@ UNUSUAL = {
     ("parallel_coordinates", "equal scores"): dict(trials=scored(0.5, 0.5, 0.5)),
     ("parallel_coordinates", "many trials and settings"): dict(trials=trials(60, settings=12)),
     ("parallel_coordinates", "a wide range"): dict(trials=scored(0.1, 1.0, 1e6)),
+    ("pareto_front", "one trial"): dict(trials=judged(1), front=[0], knee=0, winner=0),
+    ("pareto_front", "no trial"): dict(trials=[], front=[], knee=None, winner=None),
+    ("pareto_front", "values of no trial"): dict(trials=judged(3, val_accuracy=None), front=[], knee=None, winner=2),
+    ("pareto_front", "equal trials"): dict(trials=judged(4, val_accuracy=0.5, parameters=9), front=[0], knee=0, winner=0),
+    ("pareto_front", "three objectives"): dict(
+        trials=judged(10, latency=0.2), objectives={"val_accuracy": "max", "parameters": "min", "latency": "min"}),
+    ("pareto_front", "a score that exploded"): dict(
+        trials=[dict(number=place, values={"val_mse": value, "parameters": 9}) for place, value in enumerate(
+            [0.5, 0.6, 0.4, 0.5, 0.7, 0.5, -1e30, 0.5, 0.4, 0.5])], objectives={"val_mse": "min", "parameters": "min"}),
+    ("pareto_front", "many on the front"): dict(trials=judged(60), front=list(range(60)), winner=3),
     ("predictions", "all right"): dict(predicted=CLASSES, actual=CLASSES, confidence=None),
     ("predictions", "one item"): dict(images=pictures(1, 8, 8, 3), predicted=["1"], actual=["7"], confidence=[NAN]),
     ("predictions", "very long names"): dict(predicted=["Donaudampfschifffahrt"] * 10),

@@ -22,6 +22,7 @@ from kerashw.selection import in_words
 from kerashw.tradeoff import against
 
 NAMED = 12  # points of the front, up to which each is given the number of its trial
+ROOM = (0.08, 0.07)  # of the axes, that a number takes
 
 
 def pareto_front(*, trials, objectives, front, knee=None, winner=None, title=None):
@@ -90,10 +91,13 @@ def _draw(ax, x, y, known, on_front, marked, where, is_line):
         place = np.flatnonzero((numbers == number_of) & known) if number_of is not None else ()
         if len(place):
             ax.plot(x[place[:1]], y[place[:1]], linestyle="none", label=label, zorder=4, **style)
+    named = []
     for place in order if len(order) <= NAMED else ():
-        share = ax.transAxes.inverted().transform(ax.transData.transform((x[place], y[place])))[0]
-        ax.annotate(str(numbers[place]), (x[place], y[place]), xytext=(9 if share < 0.85 else -9, -9), va="center",
-                    textcoords="offset points", ha="left" if share < 0.85 else "right", fontsize=9, color=BLUE)  # fmt: skip
+        at = ax.transAxes.inverted().transform(ax.transData.transform((x[place], y[place])))  # from 0 to 1
+        if all((abs(at - other) > ROOM).any() for other in named):
+            named.append(at)
+            ax.annotate(str(numbers[place]), (x[place], y[place]), xytext=(9 if at[0] < 0.85 else -9, -9), va="center",
+                        textcoords="offset points", ha="left" if at[0] < 0.85 else "right", fontsize=9, color=BLUE)  # fmt: skip
 
 
 def _sentences(values, front, objectives, winner, knee):
