@@ -15,6 +15,7 @@ from kerashw.figures.style import (
     numbers_of,
     panels,
     plain,
+    whole_ticks,
 )
 from kerashw.figures.trials import check, outside_sentence, view
 from kerashw.pareto import spans_decades
@@ -67,6 +68,8 @@ def _axis(ax, which, name, values):
     elif kind == "log":  # to the eye of the other figures, whose axes change over earlier
         room = 0.05 * np.ptp(values)
         low, high = values.min() - room, values.max() + room
+    elif name == "parameters":
+        whole_ticks(getattr(ax, f"{which}axis"))
     getattr(ax, f"set_{which}lim")(low, high)
     unit = " (ms for one item)" if name == "latency" else ""
     scale = " (log scale)" if spans_decades(values) else ""

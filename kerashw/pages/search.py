@@ -121,7 +121,7 @@ def front(kept):
     sign = -1 if DIRECTIONS[objectives[0]] == "max" else 1
     numbers = sorted(values, key=lambda number: sign * values[number][objectives[0]])
     is_known = None not in own.values()  # a trial that was chosen by hand may lack a value
-    settings = {name: [in_words(kept.scored[number][0][name]) for number in numbers] for name in kept.spaces}
+    settings = {name: [_told(kept.scored[number][0][name]) for number in numbers] for name in kept.spaces}
     return table({
         "trial": numbers,
         **{name.replace("_", " "): [values[number][name] for number in numbers] for name in objectives},
@@ -130,6 +130,11 @@ def front(kept):
            if is_known else {}),
     }, note=f"The winner is {chosen(kept.metrics)}. Nothing is better than one of these in one way without being worse in "
             "another.", is_sortable=True)  # fmt: skip
+
+
+def _told(value):
+    """A value of a setting for a table, which sorts numbers."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else in_words(value)
 
 
 def coarse_stage(kept):
