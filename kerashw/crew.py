@@ -28,7 +28,7 @@ class Crew:
             if (self.gpus_per_trial or 0) > 1 and self.gpus_per_trial % 1:
                 raise UsageError(f"--gpus-per-trial {self.gpus_per_trial:g}: Ray parts one GPU, or gives whole ones.")
         elif self.cpus_per_trial is not None or self.gpus_per_trial is not None:
-            raise UsageError("--cpus-per-trial and --gpus-per-trial say what a trial takes of a Ray cluster: add --ray.")
+            raise UsageError("--cpus-per-trial and --gpus-per-trial say what trials take of a Ray cluster: add --ray.")
 
     @property
     def is_one(self):

@@ -43,8 +43,8 @@ def parser():
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip
     add("--workers", type=whole(1, 256), metavar="N", help="processes that train trials side by side, each with its share of "
         "the processors (default: 1; with --ray as many as there is room for)")  # fmt: skip
-    add("--ray", type=checked(parse_address), metavar="ADDRESS", help="train trials on the nodes of a Ray cluster: auto, host:port or "
-        "ray://host:port; local starts Ray on this machine")  # fmt: skip
+    add("--ray", type=checked(parse_address), metavar="ADDRESS", help="train trials on the nodes of a Ray cluster: auto, "
+        "host:port or ray://host:port; local starts Ray on this machine")  # fmt: skip
     add("--cpus-per-trial", type=checked(parse_amount), metavar="N", help="of a node of that cluster, may be a fraction "
         "(default: 1)")  # fmt: skip
     add("--gpus-per-trial", type=checked(parse_amount), metavar="N", help="of a node of that cluster, may be a fraction "

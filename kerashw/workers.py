@@ -16,6 +16,7 @@ import cloudpickle
 import joblib
 from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
+from kerashw.commands import quiet_tensorflow
 from kerashw.job import work
 from kerashw.machine import processors
 
@@ -29,14 +30,15 @@ class Workers:
     """So many processes, each with its share of the processors; what all jobs have in common they read from `file`.
 
     The file is there while they are. Use it as a context: at its end nothing of them is left, whatever they are at.
-    `do(common, job)` is what they do with a job.
+    `do(common, job)` is what they do with a job, once each has called `begin`.
     """
 
-    def __init__(self, count, common, file, do=work):
+    def __init__(self, count, common, file, do=work, begin=quiet_tensorflow):
         self.count, self.file = count, file
         joblib.dump((code(common.builder, do), replace(common, builder=None)), file)
         threads = str(max(1, processors() // count))
-        self._told = dict(env=dict.fromkeys(SHARED, threads), initializer=_begin, initargs=(str(file), os.getpid()))
+        self._told = dict(env=dict.fromkeys(SHARED, threads), initializer=_begin,
+                          initargs=(str(file), os.getpid(), begin))  # fmt: skip
         self._idle, self._busy = [], {}  # pools of one process each; {future: (name of the job, its pool)}
 
     def __enter__(self):
@@ -91,13 +93,11 @@ def code(builder, do):
         cloudpickle.unregister_pickle_by_value(module)
 
 
-def _begin(file, parent):
+def _begin(file, parent, begin):
     """A worker is told what all jobs have in common; it ends soon after the process that hands them out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that hands out the jobs hears of it, and ends them
     threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-    from kerashw.commands import quiet_tensorflow
-
-    quiet_tensorflow()
+    begin()
     packed, common = joblib.load(file, mmap_mode="r")
     builder, do = pickle.loads(packed)
     _own.update(common=replace(common, builder=builder), do=do)
