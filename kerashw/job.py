@@ -65,7 +65,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: its training or its failure, how long it took; of a model that was built its size and latency."""
+    """What came of a job: its training or failure, how long it took; of a model that was built its size and latency."""
 
     trained: Trained | None
     failure: Failure | None

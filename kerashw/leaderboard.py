@@ -24,9 +24,9 @@ def leaderboard(trials, settings_of, *, settings, objectives, folds, executions)
     labels = [f"score_fold{fold}" + (f"_execution{execution}" if executions > 1 else "") for fold, execution in places]
     ranks = ranking(objectives[0], trials)
     others = further(objectives)
-    marks = {trial.number for trial in front_of(trials, objectives)} if len(objectives) > 1 else None
-    header = ["trial", *settings, *labels, "mean", "std", "rank", *others, *(() if marks is None else ["front"]), "status", "reason", "message",
-              "best_epoch", "parameters", "seconds"]  # fmt: skip
+    front = {trial.number for trial in front_of(trials, objectives)} if len(objectives) > 1 else None
+    header = ["trial", *settings, *labels, "mean", "std", "rank", *others, *(["front"] if front is not None else []),
+              "status", "reason", "message", "best_epoch", "parameters", "seconds"]  # fmt: skip
     rows = []
     for trial in trials:
         values = settings_of(trial)
@@ -35,7 +35,8 @@ def leaderboard(trials, settings_of, *, settings, objectives, folds, executions)
         rows.append([
             trial.number, *(values[name] for name in settings), *(scores.get(place) for place in places),
             trial.score, trial.deviation, ranks.get(trial.number),
-            *(value_of(trial, name) for name in others), *(() if marks is None else [trial.number in marks]), trial.status, trial.reason, trial.message,
+            *(value_of(trial, name) for name in others), *([trial.number in front] if front is not None else []),
+            trial.status, trial.reason, trial.message,
             round(sum(epochs) / len(epochs)) if epochs else None, trial.parameters,
             None if trial.seconds is None else round(trial.seconds, 3),
         ])  # fmt: skip

@@ -25,15 +25,17 @@ by which epochs are chosen and trials pruned, got 'parameters' first.
         if winner not in WINNERS and (type(winner) is not int or winner < 0):
             raise UsageError(f"winner must be 'knee', 'best' or the number of a trial, got {winner!r}.")
         if objectives is None:
-            raise UsageError(f"winner={winner!r} chooses from the front of several objectives: name them, or leave it out.")
+            raise UsageError(
+                f"winner={winner!r} chooses from the front of several objectives: name them, or leave it out."
+            )
     if objectives is None:
         return
     if objective is not None:
         raise UsageError(f"objective={objective!r} and objectives={objectives!r} are both given: leave one out.")
     if not isinstance(objectives, tuple) or len(objectives) < 2 or len({*map(repr, objectives)}) < len(objectives):
         raise UsageError(
-            f"objectives must be two or more names, each once, such as ('val_accuracy', 'parameters'), got {objectives!r}; "
-            "a single one is the `objective`."
+            "objectives must be two or more names, each once, such as ('val_accuracy', 'parameters'), "
+            f"got {objectives!r}; a single one is the `objective`."
         )
     for name in objectives:
         if name not in DIRECTIONS:

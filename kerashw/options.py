@@ -35,9 +35,9 @@ def parser():
     add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
         "train all to their end (default: median in the preset quick)")  # fmt: skip
     add("--objectives", type=checked(parse_objectives), metavar="NAME,NAME", help="search by several at once, such as "
-        "val_accuracy,parameters or val_mse,latency; the first, of validation, leads. A single one is searched by alone")  # fmt: skip
-    add("--winner", type=checked(parse_winner), metavar="knee|best|N", help="which trial of the front of several objectives "
-        "wins: its knee (default), the best by the first, or trial N; given anew, only the winner is trained anew")  # fmt: skip
+        "val_accuracy,parameters or val_mse,latency; the first, of validation, leads; or by a single one")  # fmt: skip
+    add("--winner", type=checked(parse_winner), metavar="knee|best|N", help="which trial of several objectives wins: the "
+        "knee of their front (default), the best by the first, or trial N; also of a search that is done")  # fmt: skip
     add("--samples", type=whole(1), metavar="N", help="use only N training items")
     add("--set", action="append", default=[], type=checked(parse_setting), metavar="KEY=VALUE", dest="settings",
         help="fix a setting, or search it: --set 'momentum=Real(0, 0.9)'; may be repeated")  # fmt: skip

@@ -72,7 +72,7 @@ def knee(values, signs):
     if len(scaled) < 3:
         return int(scaled[:, 0].argmin())
     if scaled.shape[1] == 2:
-        below = np.round(1 - scaled.sum(axis=1), 9)  # from (0, 1) to (1, 0) goes the line; equal but for rounding is equal
+        below = np.round(1 - scaled.sum(axis=1), 9)  # the line from (0, 1) to (1, 0); equal but for rounding is equal
         if below.max() > 0:
             return int(below.argmax())
     return int(np.round((scaled**2).sum(axis=1), 9).argmin())

@@ -134,7 +134,7 @@ def is_chosen(resolved):
 
 
 def choose_anew(resolved, command):
-    """The run, unfinished again, as its search stands but another trial of it is to win; nothing where it is the same one.
+    """The run, unfinished again: its search stands, but another trial of it is to win. Nothing where it is the same.
 
     A UsageError leaves it finished, where there is no such trial.
     """

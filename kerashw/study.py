@@ -69,7 +69,7 @@ class Study:
     search: object
     objective: str | None = None  # by default val_accuracy for classes, val_mse for numbers
     objectives: tuple | None = None  # in its place: several, such as ("val_accuracy", "parameters"), the first leading
-    winner: str | int | None = None  # of several objectives: "knee" of the front, "best" by the first, or a trial's number
+    winner: str | int | None = None  # of several objectives: "knee", "best" by the first, or a trial's number
     folds: int = 0  # 0: one hold-out part of size `validation`; otherwise cross-validation
     validation: float = 0.2
     executions: int = 1  # trainings per setting and fold, with other seeds

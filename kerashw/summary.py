@@ -50,13 +50,16 @@ def intention(resolved, dataset, expected):
     settings = ", ".join(f"{name}={value!r}" for name, value in study.settings.items())
     scored = f"{study.folds} folds" if study.folds else f"{study.validation:.0%} held out"
     pruned = ", losers given up by the median" if study.prunes else ""
+    front = []
+    if study.objectives:
+        front = [f"  front     of {in_words(study.objectives)}; the winner: {study.winner or 'knee'}"]
     return "\n".join([
         f"{title(resolved)} would go to {resolved.run.folder}",
         f"  data      {dataset.source}: {len(dataset.x_train):,} training and {len(dataset.x_test):,} test items",
         f"  model     {study.model.__name__}, {expected['parameters']:,} parameters with its first settings",
         f"  settings  {settings}",
         f"  search    {study.search!r}, {scored}, {study.executions} execution(s) each{pruned}",
-        *([f"  front     of {in_words(study.objectives)}; the winner: {study.winner or 'knee'}"] if study.objectives else []),
+        *front,
         f"  work      {expected['trials']:,} trials, {expected['epochs']:,} epochs, "
         f"then a refit of up to {expected['refit_epochs']:,} epochs",
         f"  time      about {duration(expected['seconds'])} on this machine, judged by a few batches",

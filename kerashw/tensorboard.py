@@ -84,9 +84,10 @@ def write_trials(folder, name, study, trials, settings_of, objectives):
             # Without an id of its own a session goes by its folder, so equal names or settings are never merged.
             api.hparams({"run": name, **values}, trial_id="")
             if trial.status != "failed":
-                told = {name: value for name, value in zip(objectives, values_of(trial, objectives)) if value is not None}
+                told = dict(zip(objectives, values_of(trial, objectives)))
                 for metric, value in {**trial.mean_metrics(), **told}.items():
-                    tf.summary.scalar(metric, value, step=0)
+                    if value is not None:
+                        tf.summary.scalar(metric, value, step=0)
             # A trial that was given up has metrics, but neither succeeded nor failed.
             state = {"completed": Status.STATUS_SUCCESS, "failed": Status.STATUS_FAILURE}.get(
                 trial.status, Status.STATUS_UNKNOWN

@@ -201,7 +201,8 @@ UNUSUAL = {
     ("pareto_front", "one trial"): dict(trials=judged(1), front=[0], knee=0, winner=0),
     ("pareto_front", "no trial"): dict(trials=[], front=[], knee=None, winner=None),
     ("pareto_front", "values of no trial"): dict(trials=judged(3, val_accuracy=None), front=[], knee=None, winner=2),
-    ("pareto_front", "equal trials"): dict(trials=judged(4, val_accuracy=0.5, parameters=9), front=[0], knee=0, winner=0),
+    ("pareto_front", "equal trials"): dict(
+        trials=judged(4, val_accuracy=0.5, parameters=9), front=[0], knee=0, winner=0),
     ("pareto_front", "three objectives"): dict(
         trials=judged(10, latency=0.2), objectives={"val_accuracy": "max", "parameters": "min", "latency": "min"}),
     ("pareto_front", "a score that exploded"): dict(

@@ -101,7 +101,7 @@ HILLY = dict(learning_rate=Real(1e-4, 1.0, log=True), dropout=Real(0.0, 0.9), mo
 
 
 def judged(proposed):
-    """Two values of which none gets better without the other getting worse, where two settings are as they should be."""
+    """Two values, of which one gets better only as the other gets worse where two settings are as they should be."""
     first = (np.log10(proposed["learning_rate"]) + 4) / 4
     off = 1 + 3 * (abs(proposed["dropout"] / 0.9 - 0.3) + abs(proposed["momentum"] / 0.9 - 0.6))
     return first, off * (1 - np.sqrt(first / off))

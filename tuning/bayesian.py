@@ -79,7 +79,7 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
         return len(self.directions) > 1
 
     def _scalarised(self, known, number):
-        """The scores of known trials by all objectives, as they count for the proposal of that number; less is better."""
+        """The known trials' scores by all objectives, as they count for the proposal of that number; less is better."""
         values = [(trial.score, *self.others[trial.trial_id]) for trial in known]
         signs = [-1 if direction == "max" else 1 for direction in self.directions]
         return scalarised(values, signs, seed=derive(self.run_seed, "weights", number))

@@ -42,7 +42,9 @@ def ask(oracle, recorded=None, count=None):
 
 
 def tell(oracle, proposal, score, others=()):
-    """The oracle knows the score of a trial it proposed, None says that it failed; and its values by `others` objectives.
+    """The oracle knows the score of a trial it proposed; None says that it failed.
+
+    `others` are its values by further objectives, in their order.
     """
     trial = next(trial for trial in oracle.ongoing_trials.values() if int(trial.trial_id) == proposal.number)
     if score is not None:

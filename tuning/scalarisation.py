@@ -1,4 +1,4 @@
-"""Several objectives as one score whose weights change from proposal to proposal, so that proposals spread over a front."""
+"""Several objectives as one score, weighted anew for each proposal, so that proposals spread over a front."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ SLOPE = 0.05  # of the weighted sum beside the largest part: without it a point 
 
 
 def scalarised(values, signs, seed):
-    """A score for each point, less is better, by weights that are drawn from the seed: augmented Chebyshev, as in ParEGO.
+    """A score for each point, less is better, by weights drawn from the seed: augmented Chebyshev, as in ParEGO.
 
     Hopeless values are brought to the edge of the others; a missing one (NaN) counts as the worst.
 

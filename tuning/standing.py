@@ -100,7 +100,7 @@ class Standing:
 
 
 def told(setup, trial):
-    """What an oracle is told of an ended trial: its score, None where it failed, and its values by further objectives."""
+    """What an oracle is told of an ended trial: its score, None where it failed, and its values by other objectives."""
     score, *others = values_of(trial, setup.objectives)
     return None if trial.status == "failed" else score, others
 

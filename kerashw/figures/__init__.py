@@ -30,8 +30,8 @@ FIGURES = {
     for function in (
         activation_profiles, arms, attributions, augmented_samples, calibration, class_scores, confusion_matrix,
         data_points, dense_weights, feature_maps, filters, fit, gradient_check, grid_table, importance, learning_curves,
-        maximal_inputs, parallel_coordinates, pareto_front, predictions, receptive_fields, residuals, sample_items, search_history,
-        slices, strongest_crops, table, timeline, weight_histograms, worst_errors,
+        maximal_inputs, parallel_coordinates, pareto_front, predictions, receptive_fields, residuals, sample_items,
+        search_history, slices, strongest_crops, table, timeline, weight_histograms, worst_errors,
     )
 }  # fmt: skip
 

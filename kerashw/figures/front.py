@@ -88,7 +88,7 @@ def _draw(ax, x, y, known, on_front, marked, where, is_line):
     ax.scatter(x[order], y[order], s=38, color=BLUE, label="on the front", zorder=3)
     numbers, knee, winner = marked
     for number_of, label, style in (
-        (knee, "knee", dict(marker="D", markersize=13, markerfacecolor="none", markeredgecolor=VERMILION, markeredgewidth=1.6)),
+        (knee, "knee", dict(marker="D", markersize=13, markerfacecolor="none", markeredgecolor=VERMILION)),
         (winner, "winner", dict(marker="*", markersize=15, color=BLACK)),
     ):
         place = np.flatnonzero((numbers == number_of) & known) if number_of is not None else ()
@@ -99,8 +99,9 @@ def _draw(ax, x, y, known, on_front, marked, where, is_line):
         at = ax.transAxes.inverted().transform(ax.transData.transform((x[place], y[place])))  # from 0 to 1
         if all((abs(at - other) > ROOM).any() for other in named):
             named.append(at)
-            ax.annotate(str(numbers[place]), (x[place], y[place]), xytext=(9 if at[0] < 0.85 else -9, -9), va="center",
-                        textcoords="offset points", ha="left" if at[0] < 0.85 else "right", fontsize=9, color=BLUE)  # fmt: skip
+            right, side = (9, "left") if at[0] < 0.85 else (-9, "right")
+            ax.annotate(str(numbers[place]), (x[place], y[place]), xytext=(right, -9), textcoords="offset points",
+                        va="center", ha=side, fontsize=9, color=BLUE)  # fmt: skip
 
 
 def _sentences(values, front, objectives, winner, knee):
@@ -110,7 +111,8 @@ def _sentences(values, front, objectives, winner, knee):
         return
     names = list(objectives)
     many = f"{len(front)} {'is' if len(front) == 1 else 'are'} on the front by {in_words(names)}"
-    yield f"Of {counted(len(values), 'trial')} {many}: nothing is better in one of these without being worse in another."
+    best = "nothing is better in one of these without being worse in another"
+    yield f"Of {counted(len(values), 'trial')} {many}: {best}."
     if winner not in values or None in values[winner].values():
         return
     own = values[winner]

@@ -108,7 +108,8 @@ def _asked(study):
     declaration = study["declaration"]
     # What a run of an earlier version was not asked is as its default.
     asked = {part.name: declaration.get(part.name, part.default) for part in fields(Study)}
-    of_search = {name: in_words(asked[name]) for name in asked if name not in ("settings", "published", "arms", "quick")}
+    elsewhere = ("settings", "published", "arms", "quick")
+    of_search = {name: in_words(value) for name, value in asked.items() if name not in elsewhere}
     of_run = {name: in_words(study[name]) for name in ("study", "seed", "preset", "time_budget", "data_sha256")}
     return {**of_run, **of_search, **{name: in_words(value) for name, value in declaration["settings"].items()}}
 

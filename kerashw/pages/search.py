@@ -73,7 +73,8 @@ def leaderboard(kept):
     objectives = kept.metrics.get("objectives", [])
     others = [*further(objectives), *(["front"] if objectives else [])]
     settings = [name for name in trials[0] if name not in (*FIRST, *LAST, *scores, *others)]
-    names = (*FIRST, *others, *(scores if len(scores) > 1 else ()), *settings, *LAST)  # of one score the mean says it all
+    scores = scores if len(scores) > 1 else []  # of one score the mean says it all
+    names = (*FIRST, *others, *scores, *settings, *LAST)
     empty = [name for name in ("reason", "message") if not any(trial[name] for trial in trials)]
     columns = {_heading(name): [_field(trial[name]) for trial in trials] for name in names if name not in empty}
     note = f"{counted(len(trials), 'trial')} by {kept.metrics['objective']}, the best first."
@@ -120,16 +121,16 @@ def front(kept):
     own = dict(zip(objectives, values_of(winner, objectives)))
     sign = -1 if DIRECTIONS[objectives[0]] == "max" else 1
     numbers = sorted(values, key=lambda number: sign * values[number][objectives[0]])
-    is_known = None not in own.values()  # a trial that was chosen by hand may lack a value
+    words = {number: "the winner" if number == won else against(values[number], own) for number in numbers
+             if None not in own.values()}  # fmt: skip  a trial chosen by hand may lack a value
     settings = {name: [_told(kept.scored[number][0][name]) for number in numbers] for name in kept.spaces}
     return table({
         "trial": numbers,
         **{name.replace("_", " "): [values[number][name] for number in numbers] for name in objectives},
         **{name.replace("_", " "): column for name, column in settings.items() if name not in objectives},
-        **({f"against trial {won}": ["the winner" if number == won else against(values[number], own) for number in numbers]}
-           if is_known else {}),
-    }, note=f"The winner is {chosen(kept.metrics)}. Nothing is better than one of these in one way without being worse in "
-            "another.", is_sortable=True)  # fmt: skip
+        **({f"against trial {won}": list(words.values())} if words else {}),
+    }, note=f"The winner is {chosen(kept.metrics)}. Nothing is better than one of these in one way without being worse "
+            "in another.", is_sortable=True)  # fmt: skip
 
 
 def _told(value):
