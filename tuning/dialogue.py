@@ -17,8 +17,9 @@ class Proposal:
 def ask(oracle, recorded=None, count=None):
     """The proposals of the next batch, fewer at the end of the search; all are to be told before the next is asked for.
 
-    With a `count` they are so many whatever has been told, fewer where the oracle waits for results. `recorded` has the values of trials that an earlier process had begun, by their numbers; a WorkError says where
-    the oracle proposes others.
+    With a `count` they are so many whatever has been told, fewer where the oracle waits for results. `recorded` has
+    the values of trials that an earlier process had begun, by their numbers; a WorkError says where the oracle
+    proposes others.
     """
     oracle.recorded = recorded or {}
     proposals = []
