@@ -15,6 +15,8 @@ import sys
 import time
 from dataclasses import replace
 
+import cloudpickle
+
 from kerashw import interrupts
 from kerashw.commands import quiet_tensorflow
 from kerashw.errors import KerashwError, UsageError, WorkError
@@ -42,7 +44,7 @@ class Cluster:
         self, address, common, *, most=None, cpus=1, gpus=0, is_verbose=False, do=work, begin=quiet_tensorflow
     ):  # fmt: skip
         self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
-        self._told = begin, code(common.builder, do), replace(common, builder=None)
+        self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
         self._busy = {}  # {reference to an Outcome: name of the job}
         self._room, self._looked = 0, -math.inf
         self._open = contextlib.ExitStack()
@@ -95,15 +97,15 @@ class Cluster:
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, KerashwError):
                 raise error.cause from None
-            if not isinstance(error.cause, ray.exceptions.RayError):
-                raise WorkError(f"--ray {self.address}: a worker could not begin ({_first_line(error.cause)}); kerashw "
-                                "and all that a study imports must be installed on every node.") from None  # fmt: skip
+            if isinstance(error.cause, ray.exceptions.ObjectLostError):  # its node was about to die
+                return name, None
+            raise WorkError(f"--ray {self.address}: a worker could not begin ({_first_line(error.cause)}); kerashw "
+                            "and all that a study imports must be installed on every node.") from None  # fmt: skip
         except (
             ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError,
             ray.exceptions.OutOfMemoryError,
         ):  # fmt: skip
-            pass
-        return name, None
+            return name, None
 
     def _look(self):
         """What there is room for now; a WorkError where there has been none for too long."""
@@ -209,6 +211,6 @@ def _begun(reference, threads):
     os.environ.update(dict.fromkeys(SHARED, str(threads)))
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # or the first of two that share a GPU takes all of it
     begin, packed, common = ray.get(reference)
-    begin()
+    pickle.loads(begin)()
     builder, do = pickle.loads(packed)
     return replace(common, builder=builder), do
