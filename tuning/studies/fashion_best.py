@@ -27,7 +27,6 @@ STUDY = Study(
         batch_size=Choice(64, 128),
         epochs=2,
     ),
-    validation=0.1,
     prune="median",
     search=Bayesian(trials=8, initial=5),
     refit_epochs=30,

@@ -1,11 +1,11 @@
 """1-D regression by two sigmoid layers again, with what keeps the curve calm in the gaps of the data.
 
-    python -m kerashw.tune --task regression_best
+    python -m kerashw.tune --task regression_best --preset paper
 """
 
 from kerashw.models import mlp
 from kerashw.space import Bayesian, Choice, Int, Real
-from kerashw.study import Published, Study
+from kerashw.study import Study
 
 STUDY = Study(
     data="regression",
@@ -28,5 +28,4 @@ STUDY = Study(
     refit_average=0.25,
     refits=8,
     quick=dict(search=Bayesian(trials=12, initial=8), hidden=(64, 256), executions=1, prune=None),
-    published=Published("test_mse", 0.070817, "padova-2020"),
 )
