@@ -205,7 +205,8 @@ def spread(metrics, metric):
 
 def section(system, found, out):
     """What was done for a system: command, budget, winner, figures."""
-    yield from ("", f"## {system.study}", "", f"    python -m kerashw.tune {shlex.join(system.command())}")
+    given = [typed(study["command"]) for study, _ in found.values()] or [system.command()]
+    yield from ("", f"## {system.study}", "", f"    python -m kerashw.tune {shlex.join(given[0])}")
     if not found:
         yield from ("", "Not run.")
     for arm, (study, metrics) in found.items():
@@ -220,6 +221,17 @@ def section(system, found, out):
         yield from ("", told)
     for figure in system.figures if found else ():
         yield from shown(system, figure, out)
+
+
+def typed(command):
+    """What was typed after `python -m kerashw.tune`, without the folders of this machine and what is only shown.
+
+    >>> typed(["python", "-m", "kerashw.tune", "--task", "mnist", "--out", "/home/me/runs", "-q", "--refits", "3"])
+    ['--task', 'mnist', '--refits', '3']
+    """
+    words = iter(command[3:])
+    return [word for word in words if word not in ("-q", "--overwrite")
+            and not (word in ("--out", "--data-dir") and next(words))]  # fmt: skip
 
 
 def budget(study, metrics):
