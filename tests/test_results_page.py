@@ -19,7 +19,7 @@ METRICS = {
     "winner": {"learning_rate": 0.00123456}, "refit": {"epochs": 12, "items": 60000},
     "seconds": {"trials": 90.0, "refit": 30.0},
 }  # fmt: skip
-COMMAND = ["python", "-m", "kerashw.tune", "--out", "/a/folder", "--task", "mnist_mlp", "--seed", "0", "-q"]
+COMMAND = ["python", "-m", "kerashw.tune", "--out", "/a/folder", "--task", "mnist_mlp", "--preset", "paper", "-q"]
 STUDY = {"seed": 0, "git_commit": "0123456789abcdef", "command": COMMAND}
 ALL = (*SYSTEMS, *BEYOND)
 MLP = next(system for system in SYSTEMS if system.study == "mnist_mlp")
