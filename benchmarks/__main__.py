@@ -26,8 +26,9 @@ BENCHMARKS = {
     "suggestion": ("suggestion:measure", "one Bayesian suggestion against KerasTuner's oracle and Optuna"),
     "best-after": ("best_after:measure", "the best of n Bayesian trials against the same two"),
     "pruning": ("pruning:measure", "a search with and without stopping losers early"),
+    "workers": ("workers:measure", "two workers against one, and what handing out trials costs by itself"),
 }
-ON_REQUEST = ("exports", "best-after", "pruning")  # asked for by name or by --full, as all together take too long
+ON_REQUEST = ("exports", "best-after", "pruning", "workers")  # asked for by name or by --full, as all together take too long
 FOLDERS = {"--data-dir": "DIR", "--json": "FILE"}
 
 

@@ -1,6 +1,7 @@
-"""Nodes of a Ray cluster that train: what all jobs have in common lies in its object store once, a job is a task.
+"""Nodes of a Ray cluster that train: what all jobs have in common lies in its object store once, a worker is an actor.
 
-Nodes that join get jobs at once, one that dies takes no more than the jobs it was at. Ray itself runs nothing again.
+So TensorFlow starts once per worker, with a GPU too, and a job costs Ray half of what a task of its own would. Nodes
+that join get jobs at once, one that dies takes no more than the jobs it was at. Ray itself runs nothing again.
 """
 
 import contextlib
@@ -30,8 +31,6 @@ ANSWER_WITHIN = 3.0  # seconds in which an address has to answer
 NODES_BACK_WITHIN = 60.0  # seconds for which a cluster may be without a node that has room for a trial
 LEAST_AMOUNT = 1e-4  # Ray's own precision of an amount of CPUs or GPUs
 
-_own = {}  # in a worker: what it was told at its start, by the search that told it
-
 
 class Cluster:
     """As many jobs at a time as the nodes of a Ray cluster have room for, at most `most`; each takes `cpus` and `gpus`.
@@ -45,7 +44,7 @@ class Cluster:
     ):  # fmt: skip
         self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
         self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
-        self._busy = {}  # {reference to an Outcome: name of the job}
+        self._idle, self._busy = [], {}  # (worker, its node); {reference to what a job comes to: (its name, worker)}
         self._room, self._looked = 0, -math.inf
         self._open = contextlib.ExitStack()
 
@@ -57,10 +56,10 @@ class Cluster:
             opening.enter_context(_connected(self.address, self.is_verbose))
             import ray
 
-            told = ray.put(self._told)
-            task = ray.remote(_do).options(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)
-            # The reference in a list, so that a worker fetches what it is to only once.
-            self._begun = lambda job: task.remote([told], max(1, int(self.cpus)), job)
+            # The reference in a list, so that what it is to is fetched where what goes wrong can be told.
+            told, kind = [ray.put(self._told)], ray.remote(Worker)
+            kind = kind.options(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0, max_task_retries=0)
+            self._hire = lambda: kind.remote(told, max(1, int(self.cpus)))
             self._look()
             if not self._room:
                 raise UsageError(f"--ray {self.address}: {self._no_room()}: ask for less.")
@@ -78,7 +77,8 @@ class Cluster:
 
     def submit(self, name, job):
         """The job begins as soon as a node has room; `next` tells of it by this name."""
-        self._busy[self._begun(job)] = name
+        worker = self._idle.pop()[0] if self._idle else self._hire()
+        self._busy[worker.do.remote(job)] = name, worker
 
     def next(self):
         """(name, Outcome) of a job that has ended, once there is one; None for the Outcome where its worker or node
@@ -91,28 +91,33 @@ class Cluster:
             self._look()
             if self._room > before:
                 return None
-        name = self._busy.pop(ended[0])
+        name, worker = self._busy.pop(ended[0])
         try:
-            return name, ray.get(ended[0])
+            node, outcome = ray.get(ended[0])
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, KerashwError):
                 raise error.cause from None
-            if isinstance(error.cause, ray.exceptions.ObjectLostError):  # its node was about to die
-                return name, None
-            raise WorkError(f"--ray {self.address}: a worker could not begin ({_first_line(error.cause)}); kerashw "
-                            "and all that a study imports must be installed on every node.") from None  # fmt: skip
-        except (
-            ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError,
-            ray.exceptions.OutOfMemoryError,
-        ):  # fmt: skip
-            return name, None
+            if not isinstance(error.cause, ray.exceptions.ObjectLostError):  # as where its node is about to die
+                raise self._unready(error.cause) from None
+        except ray.exceptions.ActorDiedError as error:
+            if error.actor_init_failed:
+                raise self._unready(error) from None
+        except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.OutOfMemoryError):
+            pass
+        else:
+            self._idle.append((worker, node))
+            return name, outcome
+        ray.kill(worker)  # if it is but out of reach
+        self._look()
+        return name, None
 
     def _look(self):
         """What there is room for now; a WorkError where there has been none for too long."""
         import ray
 
-        nodes, now = [node["Resources"] for node in ray.nodes() if node["Alive"]], time.monotonic()
-        self._room = room(nodes, self.cpus, self.gpus)
+        nodes, now = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}, time.monotonic()
+        self._idle = [(worker, node) for worker, node in self._idle if node in nodes]
+        self._room = room(nodes.values(), self.cpus, self.gpus)
         if self.most is not None:
             self._room = min(self._room, self.most)
         if self._room or self._looked == -math.inf:
@@ -121,6 +126,10 @@ class Cluster:
         if now - self._had_room > NODES_BACK_WITHIN:
             raise WorkError(f"--ray {self.address}: {self._no_room()}, for {NODES_BACK_WITHIN:.0f} s; all that is "
                             "finished is kept: repeat the command when nodes are back.")  # fmt: skip
+
+    def _unready(self, error):
+        return WorkError(f"--ray {self.address}: a worker could not begin ({_first_line(error)}); kerashw and all that "
+                         "a study imports must be installed on every node.")  # fmt: skip
 
     def _no_room(self):
         gpus = f" and {self.gpus:g} GPU(s)" if self.gpus else ""
@@ -171,7 +180,7 @@ def _connected(address, is_verbose):
         if error is not None:
             raise WorkError(
                 f"--ray {address}: Ray is not to be reached ({_first_line(error)}); see that it runs, in the version "
-                f"installed here, {ray.__version__}, and with the same token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN_PATH)."
+                f"that is here, {ray.__version__}, and with the same token (RAY_AUTH_MODE=token, RAY_AUTH_TOKEN_PATH)."
             )
         yield
     finally:
@@ -194,23 +203,22 @@ def _first_line(error):
     return " ".join(next(iter(str(error).strip().splitlines()), type(error).__name__).split())
 
 
-def _do(told, threads, job):
-    """The Outcome of a job, in a worker; the first of a search makes it ready."""
-    (reference,) = told
-    if reference not in _own:
-        _own.clear()
-        _own[reference] = _begun(reference, threads)
-    common, do = _own[reference]
-    return do(common, job)
+class Worker:
+    """A process of the cluster: it gets ready with its first job, and does one after the other."""
 
+    def __init__(self, told, threads):
+        self.told, self.threads, self.ready = told, threads, None
 
-def _begun(reference, threads):
-    """(what all jobs have in common, what to do with one), in a worker that is ready for them."""
-    import ray
+    def do(self, job):
+        """(the node it is on, the Outcome of the job)."""
+        import ray
 
-    os.environ.update(dict.fromkeys(SHARED, str(threads)))
-    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # or the first of two that share a GPU takes all of it
-    begin, packed, common = ray.get(reference)
-    pickle.loads(begin)()
-    builder, do = pickle.loads(packed)
-    return replace(common, builder=builder), do
+        if self.ready is None:
+            os.environ.update(dict.fromkeys(SHARED, str(self.threads)))
+            os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # or the first of two that share a GPU takes all of it
+            begin, packed, common = ray.get(self.told[0])
+            pickle.loads(begin)()
+            builder, do = pickle.loads(packed)
+            self.ready = replace(common, builder=builder), do, ray.get_runtime_context().get_node_id()
+        common, do, node = self.ready
+        return node, do(common, job)

@@ -136,7 +136,7 @@ def simulate(pipe):
         if what == "node":
             nodes.remove_node(chosen, allow_graceful=False)
             nodes.add_node(num_cpus=CPUS)
-        pipe.send(what == "node" or killed_child(chosen.all_processes["raylet"][0].process.pid, "ray::_do", seed))
+        pipe.send(what == "node" or killed_child(chosen.all_processes["raylet"][0].process.pid, "ray::Worker", seed))
     nodes.shutdown()
 
 

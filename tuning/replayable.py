@@ -69,6 +69,9 @@ class Replayable:
             values = others[self._random_state.randint(len(others))] if others else None
         return values
 
+    def _check_consecutive_failures(self):
+        """Nothing: KerasTuner goes through all trials at every result; a search here has a rule of its own."""
+
     def save(self):
         pass
 
