@@ -30,8 +30,10 @@ def bounded_loss(out):
     )  # fmt: skip
 
 
-def against(study, other):
-    """Why one study does better than another of the same net: which settings differ, and what that came to."""
+def against(study, other, beside=""):
+    """Why one study does better than another of the same net: which settings differ, what that came to, and what else
+    there is to know.
+    """
 
     def told(out):
         found = [out / name / "metrics.json" for name in (study, other)]
@@ -41,8 +43,8 @@ def against(study, other):
         metric = next(iter(mine["test"]))
         return (
             f"Test {metric} {mine['test'][metric]:.4g} where [{other}](#{other}) has {theirs['test'][metric]:.4g}. "
-            f"Settings: {_settings(mine)}; there: {_settings(theirs)}. The refit took {_refit(mine)}; there: {_refit(theirs)}."
-        )
+            f"Settings: {_settings(mine)}; there: {_settings(theirs)}. The refit took {_refit(mine)}; there: {_refit(theirs)}. {beside}"
+        ).strip()
 
     return told
 
@@ -54,5 +56,5 @@ def _settings(metrics):
 
 def _refit(metrics):
     refit = metrics["refit"]
-    averaged = f", its weights averaged over the last {refit['averaged']:,}" if refit["averaged"] else ""
+    averaged = f", its weights averaged over the last {refit['averaged']:,}" if refit["averaged"] > 1 else ""
     return f"{refit['epochs']:,} epochs{averaged}"
