@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -134,7 +135,8 @@ def simulate(pipe):
         what, seed = demand
         chosen = random.Random(seed).choice(sorted(nodes.worker_nodes, key=lambda node: node.unique_id))
         if what == "node":
-            nodes.remove_node(chosen, allow_graceful=False)
+            nodes.worker_nodes.remove(chosen)
+            chosen.kill_all_processes(check_alive=False, allow_graceful=False)  # as a power cut: the head is not asked
             nodes.add_node(num_cpus=CPUS)
         pipe.send(what == "node" or killed_child(chosen.all_processes["raylet"][0].process.pid, "ray::Worker", seed))
     nodes.shutdown()
@@ -154,13 +156,24 @@ def killed_child(parent, name, seed):
     return True
 
 
-def killed_meanwhile(kill, chance, most, search):
-    """How often something was killed while the search went on; at most so often."""
+def is_hurt(folder):
+    """Whether a trial is under way again of which a worker has died: to die of it again and again ends it."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{folder / 'trials.db'}?mode=ro", uri=True)) as database:
+            ((hurt,),) = database.execute("SELECT count(*) FROM trials WHERE status='running' AND attempts > 0")
+    except sqlite3.OperationalError:  # it has not begun
+        return False
+    return hurt > 0
+
+
+def killed_meanwhile(kill, chance, most, folder, search):
+    """How often something was killed while the search in a folder went on; at most so often."""
     is_over, hit = threading.Event(), []
 
     def killing():
         while len(hit) < most and not is_over.wait(chance.uniform(0.05, 1.0)):
-            hit.extend([True] if kill(chance.random()) else [])
+            if not is_hurt(folder):
+                hit.extend([True] if kill(chance.random()) else [])
 
     killer = threading.Thread(target=killing)
     killer.start()
@@ -233,7 +246,7 @@ def main(base, kind, what, kills, seed):
             else:
                 kill = (lambda seed: nodes.kill(what, seed)) if nodes else (
                     lambda seed: killed_child(os.getpid(), "LokyProcess", seed))  # fmt: skip
-                hit += killed_meanwhile(kill, chance, kills - hit, work)
+                hit += killed_meanwhile(kill, chance, kills - hit, folder, work)
             same(folder, expected[tuner])
     print(json.dumps({"kills": hit, "runs": runs, "trials": trials, "seconds": time.monotonic() - began}))
 
