@@ -106,7 +106,7 @@ class Simulated:
 
     def __enter__(self):
         self.ours, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(target=simulate, args=(theirs,))
+        self.process = multiprocessing.get_context("fork").Process(target=simulate, args=(theirs, self.ours))
         self.process.start()
         self.address = self.ours.recv()
         return self
@@ -121,8 +121,9 @@ class Simulated:
         self.process.join()
 
 
-def simulate(pipe):
-    """The process of the cluster: a head that trains nothing, and the nodes."""
+def simulate(pipe, other_end):
+    """The process of the cluster: a head that trains nothing, and the nodes; it ends with the one that asked for it."""
+    other_end.close()
     from ray.cluster_utils import Cluster as Nodes
 
     # A node that is gone is found out within a second.
@@ -131,8 +132,7 @@ def simulate(pipe):
     for _ in range(NODES):
         nodes.add_node(num_cpus=CPUS)
     pipe.send(nodes.address)
-    while demand := pipe.recv():
-        what, seed = demand
+    for what, seed in iter(lambda: asked(pipe), None):
         chosen = random.Random(seed).choice(sorted(nodes.worker_nodes, key=lambda node: node.unique_id))
         if what == "node":
             nodes.worker_nodes.remove(chosen)
@@ -140,6 +140,14 @@ def simulate(pipe):
             nodes.add_node(num_cpus=CPUS)
         pipe.send(what == "node" or killed_child(chosen.all_processes["raylet"][0].process.pid, "ray::Worker", seed))
     nodes.shutdown()
+
+
+def asked(pipe):
+    """What the other end wants; None where it is gone."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        return None
 
 
 def killed_child(parent, name, seed):
