@@ -11,11 +11,11 @@ import pytest
 DRIVER = Path(__file__).with_name("workers_driver.py")
 KILLS = 20
 CASES = [
-    ("processes", "worker"), ("processes", "coordinator"), ("ray", "worker"), ("ray", "node"), ("ray", "coordinator"),
-]  # fmt: skip
+    *(pytest.param("processes", what, marks=pytest.mark.faults) for what in ("worker", "coordinator")),
+    *(pytest.param("ray", what, marks=pytest.mark.cluster) for what in ("worker", "node", "coordinator")),
+]
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("kind, what", CASES)
 def test_no_kill_loses_a_trial_or_tells_of_one_twice(kind, what, tmp_path, counted):
     secret = dict(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0123456789abcdef" * 2)
