@@ -101,10 +101,11 @@ def member(setup, store, attempt, place, medians):
     """One training: its items by the fold, its chance by the trial, fold and execution."""
     proposal, (fold, execution) = attempt.proposal, place
     train_indices, validation_indices = setup.splits[fold]
+    first = proposal.number if proposal.parent is None else first_of_line(store, proposal.number)
     one = Member(
         settings=attempt.settings, train_indices=train_indices, validation_indices=validation_indices,
         # A promoted Hyperband trial goes on with the chance of the trial it comes from.
-        seed=derive(setup.seed, "trial", first_of_line(store, proposal.number), fold, execution),
+        seed=derive(setup.seed, "trial", first, fold, execution),
         epochs=proposal.epochs, initial_epoch=proposal.initial_epoch, bars=_bars(attempt, medians, place),
     )  # fmt: skip
     if proposal.parent is None:

@@ -117,7 +117,11 @@ def searched(setup, store, budget):
 
 
 def _searched(setup, store, oracle, budget):
-    """The best trial, found by this process alone, or with workers where there are some and they pay."""
+    """The best trial, found by this process alone, or with workers where there are some and they pay.
+
+    Two processes with a processor each took 1.3 times as long for 100 small trials as two threads of one (39 s and 30 s,
+    `regression_cv` with 150 epochs, two cores): each compiles the loops by itself, and fills them less.
+    """
     if setup.crew.is_one and not store.turns():
         return search(setup, store, oracle, budget)
     if setup.trains_together(setup.model_of(first_settings(setup))):
