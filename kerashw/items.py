@@ -1,5 +1,6 @@
 """Files a person has, as items a model takes: pictures, NPY, CSV and idx files, read piece by piece."""
 
+import math
 import warnings
 
 import numpy as np
@@ -9,6 +10,10 @@ from kerashw.framing import border_brightness, framed
 from kerashw.sources import KNOWN
 
 PIECE = 256  # items in memory at once, however many a file holds
+ENOUGH = 2**22  # pixels of a picture; one of more is made smaller by a whole factor before anything else
+STRIP = 2**20  # pixels in memory a second time while it is
+MAY_BE_CLEAR = ("RGBA", "LA", "PA", "P")  # Pillow's modes of pictures that may be transparent in places
+ORIENTATION = 0x0112  # the EXIF tag in which cameras store which side is up
 
 
 def read_pieces(source, shape, *, background=None, frame=None):
@@ -47,14 +52,15 @@ def read_picture(path, shape, background=None, frame=None):
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
             Image.open(path) as picture,
         ):
-            picture = ImageOps.exif_transpose(picture)  # cameras store which side is up
-            if picture.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent is paper: white, but black below light ink
+            mode = "RGB" if len(shape) == 3 and shape[-1] == 3 else "L"
+            picture = ImageOps.exif_transpose(_reduced(picture, mode, max(ENOUGH, math.prod(shape))))
+            if picture.mode in MAY_BE_CLEAR:  # what is transparent is paper: white, but black below light ink
                 layered = picture.convert("RGBA")
                 grey, alpha = (np.asarray(layered.convert(mode)) for mode in ("L", "LA"))
                 ink = grey[alpha[..., 1] > 0]
                 paper = "black" if (alpha[..., 1] == 0).any() and ink.size and ink.mean() >= 128 else "white"
                 picture = Image.alpha_composite(Image.new("RGBA", layered.size, paper), layered)
-            picture = picture.convert("RGB" if len(shape) == 3 and shape[-1] == 3 else "L")
+            picture = picture.convert(mode)
             is_framed = frame is not None and picture.size != size
             if picture.size != size and not is_framed:
                 picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -66,6 +72,24 @@ def read_picture(path, shape, background=None, frame=None):
     elif background is not None and (border_brightness(pixels[np.newaxis]) < 128) != (background < 128):
         pixels = 255 - pixels
     return pixels.reshape(shape)
+
+
+def _reduced(picture, mode, most):
+    """The picture; one of more than `most` pixels smaller, in that mode, or in RGBA if it may be transparent."""
+    from PIL import Image
+
+    factor = math.ceil(math.sqrt(picture.width * picture.height / most))
+    if factor <= 1:
+        return picture
+    picture.load()  # after which the mode is known for sure
+    mode = "RGBA" if picture.mode in MAY_BE_CLEAR else mode
+    small = Image.new(mode, (-(-picture.width // factor), -(-picture.height // factor)))
+    rows = max(1, STRIP // picture.width // factor) * factor
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        small.paste(strip.convert(mode).reduce(factor), (0, top // factor))
+    small.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
+    return small
 
 
 def as_items(array, shape, name="x", first=0):

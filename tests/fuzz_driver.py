@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 LONGEST = 4096  # bytes of a file
-MEMORY = 1500  # MB of the process; a file of some kB has no reason to need more than the libraries
+MEMORY = 700  # MB of the process; a file of some kB has no reason to need more than the libraries
 SLOWEST = 20  # seconds for one file, on a machine that does other things too
 INSTRUMENTED = ["kerashw.datasets", "kerashw.items", "kerashw.sources", "numpy.lib", "zipfile", "gzip", "PIL"]
 # kind: the file that is changed, and what is made of it

@@ -121,6 +121,28 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
     np.testing.assert_array_equal(read, np.rot90(pixels, -1))
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_a_very_large_picture_is_read_by_strips_and_looks_the_same(tmp_path, monkeypatch, mode):
+    pixels = np.zeros((200, 310), "uint8")
+    pixels[30:90, 100:290] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    path = picture(tmp_path / "a.png", pixels, mode, exif=turned)
+    whole = read_items(path, COLOUR)
+    monkeypatch.setattr("kerashw.items.ENOUGH", 40 * 62)
+    monkeypatch.setattr("kerashw.items.STRIP", 12 * 310)
+    sizes, reduce = set(), Image.Image.reduce
+
+    def told(strip, *how):
+        sizes.add(strip.size)
+        return reduce(strip, *how)
+
+    monkeypatch.setattr(Image.Image, "reduce", told)
+    by_strips = read_items(path, COLOUR)
+    assert sizes == {(310, 10)}
+    assert np.abs(by_strips.astype(int) - whole).max() <= 12  # of 255, at the edges of what is drawn
+
+
 FRAME = Frame(height=4, width=4, row=3.5, column=3.5, by_mass=False, ink=255)
 
 
