@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerashw.errors import WorkError
 from kerashw.run import Run
-from kerashw.store import read_only
+from kerashw.store import Store
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOOK_EVERY = 0.02  # seconds between two looks at trials.db
@@ -34,7 +34,7 @@ class Done:
 
 def completed(database):
     """The completed trials of a run, finished or not."""
-    with contextlib.closing(read_only(database)) as store:
+    with contextlib.closing(Store(database, "ro")) as store:
         return [trial for trial in store.trials() if trial.status == "completed"]
 
 

@@ -9,7 +9,7 @@ from kerashw.ahead import fault_of_log
 from kerashw.errors import Damaged, WorkError
 from kerashw.formats import exports
 from kerashw.run import free_place, keep_aside, write_json
-from kerashw.store import read_only
+from kerashw.store import Store
 
 
 def has_lost_its_study(run):
@@ -104,7 +104,7 @@ def _study_kept(run):
     for path in (run.store_file, run.store_copy):
         with contextlib.suppress(WorkError, ValueError, IndexError):
             if path.exists():
-                with contextlib.closing(read_only(path)) as store:
+                with contextlib.closing(Store(path, "ro")) as store:
                     return json.loads(store.events("study")[0])
     return None
 
@@ -147,7 +147,7 @@ def _fault_of_store(path):
     if not path.exists():
         return f"{path}: is missing"
     try:
-        with contextlib.closing(read_only(path, "rw")) as store:
+        with contextlib.closing(Store(path, "rw")) as store:
             store.check()
             if not store.events("study") and not store.trials():
                 return f"{path}: is empty"

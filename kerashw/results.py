@@ -14,7 +14,7 @@ from kerashw.errors import UsageError
 from kerashw.leaderboard import leaderboard, searched_spaces, searched_values
 from kerashw.objectives import objectives_of
 from kerashw.run import Run
-from kerashw.store import read_only
+from kerashw.store import Store
 
 
 def load_run(folder):
@@ -75,7 +75,7 @@ class Results:
         if not Run.begun(self.folder).store_file.exists():  # the run has just begun
             stored = []
         else:
-            with closing(read_only(self.run.store_file)) as store:
+            with closing(Store(self.run.store_file, "ro")) as store:
                 stored = store.trials()
         declaration = self.study["declaration"]
         spaces = searched_spaces(declaration)

@@ -28,6 +28,7 @@ quiet_tensorflow()
 
 import tuning.pipeline  # noqa: E402  here, so that no child has to import it
 from kerashw import tune  # noqa: E402
+from kerashw.database import Database  # noqa: E402
 from kerashw.datasets import Dataset  # noqa: E402
 from kerashw.errors import Damaged  # noqa: E402
 from kerashw.evaluation import metrics as evaluated, predict  # noqa: E402
@@ -37,7 +38,6 @@ from kerashw.progress import Progress  # noqa: E402
 from kerashw.recovery import recover  # noqa: E402
 from kerashw.run import Run  # noqa: E402
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random, Real  # noqa: E402
-from kerashw.store import Store  # noqa: E402
 from kerashw.study import Study  # noqa: E402
 from kerashw.training import Trained  # noqa: E402
 from tuning import trials  # noqa: E402
@@ -105,10 +105,10 @@ def die_at_write(number, phase):
 
     Should another one watch it, that is the one to be killed, as by a person; the kernel then ends the watched one.
     """
-    ordinary, count, first = Store._transaction, iter(range(1_000_000)), os.getpid()
+    ordinary, count, first = Database.transaction, iter(range(1_000_000)), os.getpid()
 
     @contextlib.contextmanager
-    def deadly(store):
+    def deadly(database):
         now = next(count) == number
 
         def die(at):
@@ -117,12 +117,12 @@ def die_at_write(number, phase):
                 time.sleep(60)
 
         die("before")
-        with ordinary(store) as database:
-            yield database
+        with ordinary(database) as connection:
+            yield connection
             die("during")
         die("after")
 
-    Store._transaction = deadly
+    Database.transaction = deadly
 
 
 def child(work, place, write=None):

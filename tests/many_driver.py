@@ -51,7 +51,7 @@ def main(folder, path, tuner):
     one.begin({"tuner": tuner})
     setup = tuning.pipeline.make_setup(study, POINTS, one, seed=0, progress=Watching("", quiet=True))
     with contextlib.closing(one.store()) as store:
-        store._database.set_trace_callback(count)
+        store.database._connection.set_trace_callback(count)
         best = search(setup, store, prepare(setup))
         assert np.isfinite(best.score)
     print(json.dumps(found))

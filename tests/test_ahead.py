@@ -16,7 +16,7 @@ def log(tmp_path):
     with contextlib.closing(Store(tmp_path / "trials.db")) as store:
         for number in range(6):
             store.begin_trial(number, {"units": number})
-        store._ask("PRAGMA wal_checkpoint(RESTART)")
+        store.database.ask("PRAGMA wal_checkpoint(RESTART)")
         for number in range(2):
             store.end_trial(number, status="completed", score=0.5)
         yield shutil.copyfile(tmp_path / "trials.db-wal", tmp_path / "copy-wal")

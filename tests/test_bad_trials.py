@@ -100,7 +100,7 @@ def searched(folder, tuner, path, fault=None, bad=None):
 def texts_of(store):
     """Every text in the state that holds JSON."""
     for table, column in (("trials", "proposed"), ("executions", "metrics"), ("epochs", "metrics")):
-        yield from [text for (text,) in store._ask(f"SELECT {column} FROM {table}")]
+        yield from [text for (text,) in store.database.ask(f"SELECT {column} FROM {table}")]
 
 
 @pytest.fixture(scope="module")

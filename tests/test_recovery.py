@@ -14,7 +14,7 @@ from kerashw.commands import quiet_tensorflow, run
 from kerashw.errors import Damaged
 from kerashw.recovery import recover
 from kerashw.run import Run, read_json
-from kerashw.store import read_only
+from kerashw.store import Store
 
 quiet_tensorflow()
 
@@ -226,7 +226,7 @@ def flips(folder, count):
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
         try:
-            with contextlib.closing(read_only(path)) as store:
+            with contextlib.closing(Store(path, "ro")) as store:
                 store.check()
             assert everything(path) == expected, f"byte {place}, bit {bit}"
         except Damaged:
@@ -235,7 +235,7 @@ def flips(folder, count):
 
 
 def everything(path):
-    with contextlib.closing(read_only(path)) as store:
+    with contextlib.closing(Store(path, "ro")) as store:
         return store.trials(), [store.history(0, fold) for fold in (0, 1)], store.events("failure")
 
 

@@ -210,7 +210,7 @@ def test_a_failure_never_wins_and_does_not_stop_the_search(failing):
 
 
 def test_the_whole_text_of_a_failure_is_among_the_events(failing):
-    texts = [text for (text,) in failing.run.store()._ask("SELECT text FROM events WHERE kind='failure'")]
+    texts = failing.run.store().events("failure")
     assert len(texts) == 7 and any("Traceback" in text and "more of it" in text for text in texts)
 
 
@@ -308,7 +308,7 @@ def test_a_pruned_search_broken_off_anywhere_ends_with_the_same_trials(tmp_path,
     pruned = [int(row["trial"]) for row in whole if row["status"] == "pruned"]
     store = Run(tmp_path).store()
     # As a kill leaves it between the record of a training and the end of its trial.
-    store._ask(f"UPDATE trials SET status='running', score=NULL, checksum=NULL WHERE number >= {pruned[0]}")
+    store.database.ask(f"UPDATE trials SET status='running', score=NULL, checksum=NULL WHERE number >= {pruned[0]}")
     for number in range(pruned[0] + 1, len(whole), 2):
         store.drop_trial(number)
     store.close()
@@ -452,9 +452,9 @@ def test_a_search_broken_off_anywhere_ends_with_the_same_trials_seconds_aside(tm
     whole = without_seconds(searched(tmp_path, study))
     setup = begun(tmp_path, study, LINES)
     store = setup.run.store()
-    store._ask("UPDATE trials SET status='running', score=NULL, checksum=NULL WHERE number=1")
-    store._ask("DELETE FROM executions WHERE trial=1 AND fold=1")
-    store._ask("DELETE FROM epochs WHERE trial=1 AND fold=1")
+    store.database.ask("UPDATE trials SET status='running', score=NULL, checksum=NULL WHERE number=1")
+    store.database.ask("DELETE FROM executions WHERE trial=1 AND fold=1")
+    store.database.ask("DELETE FROM epochs WHERE trial=1 AND fold=1")
     for number in range(2, len(whole)):
         store.drop_trial(number)
     store.close()

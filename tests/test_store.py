@@ -12,7 +12,7 @@ import time
 import pytest
 
 from kerashw.errors import WorkError
-from kerashw.store import Execution, Store, read_only
+from kerashw.store import Execution, Store
 
 HISTORY = {"epoch": [1, 2], "loss": [0.5, 0.25], "val_accuracy": [0.75, 0.875]}
 
@@ -62,7 +62,7 @@ def test_a_file_made_before_trials_had_times_and_checksums_is_read_and_written_o
     for table in ("trials", "executions", "epochs", "events"):
         database.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
     database.close()
-    reader = read_only(path)
+    reader = Store(path, "ro")
     assert [(trial.score, trial.executions[:1], trial.began) for trial in reader.trials()] == [
         (0.6875, (execution(0, 0),), None), (None, (), None),
     ]  # fmt: skip
@@ -199,7 +199,7 @@ def test_events_keep_their_kind_and_text(tmp_path):
 
 def test_a_reader_sees_a_search_that_goes_on_and_cannot_write(tmp_path):
     store = filled(tmp_path / "trials.db")
-    reader = read_only(tmp_path / "trials.db")
+    reader = Store(tmp_path / "trials.db", "ro")
     assert [trial.status for trial in reader.trials()] == ["completed", "failed"]
     with pytest.raises(WorkError, match="trials.db"):
         reader.begin_trial(2, {})
@@ -213,7 +213,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     with pytest.raises(WorkError, match=r"trials\.db: .* damaged \(file is not a database\).*--overwrite"):
         Store(path)
     with pytest.raises(WorkError, match=r"absent\.db: the state of the search cannot be opened"):
-        read_only(tmp_path / "absent.db")
+        Store(tmp_path / "absent.db", "ro")
 
 
 def test_a_file_that_is_damaged_within_is_named(tmp_path):
