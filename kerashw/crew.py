@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from kerashw.errors import UsageError
+from kerashw.job import work
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class Crew:
         """Whether this process trains by itself."""
         return self.ray is None and self.workers in (None, 1)
 
-    def hired(self, common, folder):
-        """A context with the workers, who know what is common to all jobs and leave nothing in the folder."""
+    def hired(self, common, folder, do=work):
+        """A context with the workers, who know what is common to all jobs, `do` them and leave nothing in the folder."""
         if self.ray is not None:
             from kerashw.cluster import Cluster
 
             cpus = 1 if self.cpus_per_trial is None else self.cpus_per_trial
             return Cluster(self.ray, common, most=self.workers, cpus=cpus, gpus=self.gpus_per_trial or 0,
-                           is_verbose=self.is_verbose)  # fmt: skip
+                           is_verbose=self.is_verbose, do=do)  # fmt: skip
         from kerashw.workers import Workers
 
-        return Workers(self.workers or 1, common, folder / f".common.{os.getpid()}")
+        return Workers(self.workers or 1, common, folder / f".common.{os.getpid()}", do)

@@ -46,6 +46,8 @@ class Group:
         size, optimizer, wide, in_step, longest, most_held, objective, score_epoch,
     ):  # fmt: skip
         self.places, self.members, self.task = places, members, task
+        self.shape = dict(size=size, optimizer=optimizer, wide=wide, in_step=in_step, longest=longest,
+                          most_held=most_held, objective=objective, score_epoch=score_epoch)  # fmt: skip
         fill = size - len(members)
         self.rows = [*members, *members[:1] * fill]  # all places of the loop; what is filled in does nothing
         self.models = [*models, *models[:1] * fill]

@@ -9,21 +9,21 @@ come in few sizes, the rest of a loop being filled up with members that do nothi
 there are processors.
 """
 
-import itertools
-import math
-import threading
-from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
+import collections
+import contextlib
 from dataclasses import replace
 
 import keras
 
 from kerashw.group import Group, Member, assign
+from kerashw.job import Failure
 from kerashw.loop import structure_of
 from kerashw.machine import processors
 from kerashw.settings import TRAINING, builder_keywords
+from kerashw.threads import How, Threads
 from kerashw.training import Trained, build_model
 
-__all__ = ["Member", "suits", "train_in_groups", "train_together"]
+__all__ = ["Member", "models_of", "suits", "train_in_groups", "train_together"]
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 SIZES = (1, 4, 16, 64)  # members in one loop
@@ -67,61 +67,40 @@ def train_together(builder, members, task, **how):
 
 
 def train_in_groups(
-    builder, members, task, *, wanted=None, objective=None, score_epoch="best", keep_models=True, keep_last=False,
-    deadline=math.inf, report=None,
+    builder, members, task, *, wanted=None, objective=None, score_epoch="best", spread=None, **how
 ):  # fmt: skip
     """(places of some members, their results) for each group as it ends; an exception for a group that failed.
 
     A group with none of the places `wanted` is left out: groups are the same whichever are wanted, and with them the
-    rounding of the results. `report` is called with the epochs done since the last call, all members added up.
+    rounding of the results. A `kerashw.spread.Spread` may give groups to workers. The rest are the fields of
+    `kerashw.threads.How`.
     """
-    stop, lock, workers = threading.Event(), threading.Lock(), processors()
-
-    def told(epochs):
-        if stop.is_set():
-            raise CancelledError
-        if report is not None:
-            with lock:
-                report(epochs)
-
-    how = dict(objective=objective or task.objective, score_epoch=score_epoch)
+    how = How(**how)
     try:
-        models = _models(builder, members, task)
+        models = models_of(builder, members, task)
     except Exception as error:  # whatever a builder raises
         yield range(len(members)), error
         return
-    groups = (group for group in _groups(members, models, task, how)
-              if wanted is None or not wanted.isdisjoint(group.places))  # fmt: skip
-    pool, running = ThreadPoolExecutor(workers), {}
-    try:
-        while True:
-            # One group more than there are workers: its weights are drawn while the others train.
-            following = list(itertools.islice(groups, workers + 1 - len(running)))
-            for group in following:
-                try:
-                    state = group.first_state()  # here, as the models are shared
-                except Exception as error:  # whatever an initializer raises
-                    yield group.places, error
-                    continue
-                share = workers if len(members) > len(group.places) else 1
-                running[pool.submit(group.train, state, deadline, keep_models, keep_last, told, share)] = group
-            if not running and not following:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                group, error = running.pop(future), future.exception()
-                if error is None:
-                    yield group.places, [_with_model(builder, member, task, trained)
-                                         for member, trained in zip(group.members, future.result())]  # fmt: skip
-                elif isinstance(error, Exception):
-                    yield group.places, error
-                else:  # Ctrl-C, heard by a worker
-                    raise error
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
+    score = dict(objective=objective or task.objective, score_epoch=score_epoch)
+    groups = [group for group in _groups(members, models, task, score)
+              if wanted is None or not wanted.isdisjoint(group.places)]  # fmt: skip
+    threads = Threads(how, share=max(1, min(processors(), len(groups))))
+    hands = threads if spread is None else spread.over(threads, len(groups))
+    waiting, at_it = collections.deque(groups), 0
+    with contextlib.closing(hands):
+        while waiting or at_it:
+            while waiting and hands.free() > 0:
+                hands.submit(waiting.popleft())
+                at_it += 1
+            group, results = hands.next()
+            at_it -= 1
+            if not isinstance(results, (Exception, Failure)):
+                results = [_with_model(builder, member, task, trained)
+                           for member, trained in zip(group.members, results)]  # fmt: skip
+            yield group.places, results
 
 
-def _models(builder, members, task):
+def models_of(builder, members, task):
     """A model for each member, one and the same for all that differ in training alone."""
     shared = {}
 

@@ -13,8 +13,9 @@ CHECKOUT = Path(__file__).parent.parent
 # A package that is listed without its modules stands for all of them.
 ROOMS = (
     ("kerashw", "tuning"),
-    ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation", "kerashw.batches",
-     "kerashw.silence", "kerashw.ahead", "kerashw.machine", "kerashw.pareto", "kerashw.latency"),
+    ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation",
+     "kerashw.batches", "kerashw.silence", "kerashw.ahead", "kerashw.machine", "kerashw.pareto", "kerashw.latency"),
+    ("kerashw.database",),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space",
      "kerashw.narrowing", "kerashw.locks", "kerashw.risk", "kerashw.averaging", "kerashw.objectives"),
     ("kerashw.diagnosis", "kerashw.probes.kinds", "kerashw.framing", "kerashw.sources", "kerashw.verdict",
@@ -50,9 +51,9 @@ ROOMS = (
     ("kerashw.formats.writing",),
     ("kerashw.formats",),
     ("kerashw.training", "kerashw.provenance", "kerashw.recovery", "kerashw.supervision"),
-    ("kerashw.group", "kerashw.job"),
+    ("kerashw.group", "kerashw.job", "kerashw.threads"),
     ("kerashw.population", "kerashw.workers"),
-    ("kerashw.cluster",),
+    ("kerashw.cluster", "kerashw.spread"),
     ("kerashw.crew",),
     ("kerashw.pictures.record",),
     ("kerashw.pictures.data", "kerashw.pictures.search", "kerashw.pictures.training"),

@@ -10,12 +10,14 @@ from kerashw.averaging import averaged_from
 from kerashw.crew import Crew
 from kerashw.errors import WorkError
 from kerashw.formats import Served, entries, export, verify
+from kerashw.job import work
 from kerashw.leaderboard import leaderboard
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
 from kerashw.selection import told_of
 from kerashw.splits import split
+from kerashw.spread import Spread, train_group
 from kerashw.study import plain
 from kerashw.training import Task
 from kerashw.verdict import baseline, interval
@@ -117,17 +119,17 @@ def searched(setup, store, budget):
 
 
 def _searched(setup, store, oracle, budget):
-    """The best trial, found by this process alone, or with workers where there are some and they pay.
-
-    Two processes with a processor each took 1.3 times as long for 100 small trials as two threads of one (39 s and 30 s,
-    `regression_cv` with 150 epochs, two cores): each compiles the loops by itself, and fills them less.
-    """
+    """The best trial, found by this process alone, or with workers; small models by whoever takes less time."""
     if setup.crew.is_one and not store.turns():
         return search(setup, store, oracle, budget)
+
+    def hire(do=work):
+        return setup.crew.hired(setup.common, setup.run.folder, do)
+
     if setup.trains_together(setup.model_of(first_settings(setup))):
-        setup.progress.say("small models: they are trained together, in all processors, without workers.")
-        return search(setup, store, oracle, budget)
-    with setup.crew.hired(setup.common, setup.run.folder) as workers:
+        with Spread(lambda: hire(train_group), setup.progress.say) as spread:
+            return search(setup, store, oracle, budget, spread)
+    with hire() as workers:
         return Flight(setup, store, oracle, workers, budget).search()
 
 
@@ -141,9 +143,7 @@ def saved_model(run, served):
 
 def searched_values(setup, trial):
     """The searched settings of a recorded trial as the study writes them."""
-    hp = setup.hypermodel.space()
-    hp.values = dict(trial.proposed)
-    return setup.hypermodel.searched(hp)
+    return setup.searched_of(trial.proposed)
 
 
 def write_trials(setup, store):

@@ -60,11 +60,11 @@ def prepare(setup):
     return oracle
 
 
-def search(setup, store, oracle, budget=Budget()):
+def search(setup, store, oracle, budget=Budget(), spread=None):
     """The best trial, once every trial has ended or the time for them has; NoTrialSucceeded without any.
 
     The oracle is asked for trials that the store holds as well, and told what became of them: so it goes on as if it
-    had never stopped.
+    had never stopped. A `kerashw.spread.Spread` may have small models trained by workers.
     """
     recorded = {trial.number: trial.proposed for trial in store.trials()}
     standing = Standing(setup, store)
@@ -81,7 +81,7 @@ def search(setup, store, oracle, budget=Budget()):
             is_first = standing.best is None
             for proposal in waiting.values():
                 store.begin_trial(proposal.number, proposal.proposed)
-            for attempt in run_trials(setup, store, list(waiting.values()), medians, deadline=deadline):
+            for attempt in run_trials(setup, store, list(waiting.values()), medians, deadline=deadline, spread=spread):
                 over |= attempt.cut
                 if attempt.cut and not (is_first and attempt.scores):
                     continue

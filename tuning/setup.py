@@ -1,5 +1,6 @@
 """What stays the same over a search, and what follows from it."""
 
+import functools
 from dataclasses import dataclass
 
 from kerashw.crew import Crew
@@ -48,9 +49,11 @@ class Setup:
 
     def settings_of(self, proposed):
         """All settings as constants, from the values an oracle proposed."""
-        hp = self.hypermodel.space()
-        hp.values = dict(proposed)
-        return self.hypermodel.settings(hp)
+        return self.hypermodel.settings(self._with_values(proposed))
+
+    def searched_of(self, proposed):
+        """The searched settings among them."""
+        return self.hypermodel.searched(self._with_values(proposed))
 
     def model_of(self, settings):
         """The uncompiled model that the settings describe."""
@@ -66,3 +69,11 @@ class Setup:
     def places(self):
         """(fold, execution) of every training of a trial."""
         return [(fold, number) for fold in range(len(self.splits)) for number in range(self.study.executions)]
+
+    @functools.cached_property
+    def _space(self):
+        return self.hypermodel.space()
+
+    def _with_values(self, proposed):
+        self._space.values = dict(proposed)  # to declare a space anew costs more than to fill it
+        return self._space

@@ -11,14 +11,15 @@ from tuning.attempts import begun, jobs, member, record
 from tuning.garbage import collect_when_due
 
 
-def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
+def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf, spread=None):
     """The Attempt of each proposal as it ends. Those that the deadline cut short say so, perhaps without a score.
 
-    Small models are trained all together, folds and executions included; the others one after the other.
+    Small models are trained all together, folds and executions included, perhaps spread over workers; the others one
+    after the other.
     """
     attempts = [begun(setup, store, proposal, medians) for proposal in proposals]
     if together := [attempt for attempt in attempts if attempt.together]:
-        yield from _train_together(setup, store, together, medians, deadline)
+        yield from _train_together(setup, store, together, medians, deadline, spread)
     for attempt in attempts:
         if attempt.together:
             continue
@@ -31,7 +32,7 @@ def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf):
         collect_when_due()
 
 
-def _train_together(setup, store, attempts, medians, deadline):
+def _train_together(setup, store, attempts, medians, deadline, spread):
     """All missing trainings of all attempts in shared loops; each attempt as it ends.
 
     Where one of them is at fault they are parted until it is found: by two where processes died of them, each for
@@ -43,12 +44,12 @@ def _train_together(setup, store, attempts, medians, deadline):
         parts = [attempts[:middle], attempts[middle:]]
     else:
         with at_risk(store, numbers):
-            parts = yield from _train_in_loops(setup, store, attempts, medians, deadline)
+            parts = yield from _train_in_loops(setup, store, attempts, medians, deadline, spread)
     for part in parts:
-        yield from _train_together(setup, store, part, medians, deadline)
+        yield from _train_together(setup, store, part, medians, deadline, spread)
 
 
-def _train_in_loops(setup, store, attempts, medians, deadline):
+def _train_in_loops(setup, store, attempts, medians, deadline, spread):
     """The same without a look at what happened before; returns those that shared a loop which failed, each as a list."""
     asked = [(attempt, place) for attempt in attempts for place in setup.places]
     # Members that are done are asked for as well: so the groups are those of a search that was never interrupted.
@@ -60,10 +61,10 @@ def _train_in_loops(setup, store, attempts, medians, deadline):
     for numbers, results in train_in_groups(
         setup.study.model, members, setup.task, wanted=missing, objective=setup.objective,
         score_epoch=setup.study.score_epoch, keep_models=False, keep_last=setup.common.keep_last, deadline=deadline,
-        report=setup.progress.epochs,
+        report=setup.progress.epochs, spread=spread,
     ):  # fmt: skip
         group = [(*asked[number], members[number].seed) for number in numbers if number in missing]
-        if isinstance(results, Exception):
+        if isinstance(results, (Exception, Failure)):
             own = list({id(attempt): attempt for attempt, *_ in group}.values())
             if len(own) > 1:  # one of them is at fault
                 again += [attempt for attempt in own if attempt not in again]
@@ -79,6 +80,8 @@ def _train_in_loops(setup, store, attempts, medians, deadline):
 
 
 def _outcome(result):
+    if isinstance(result, Failure):
+        return Outcome(None, result, seconds=0.0)
     if isinstance(result, Exception):
         return Outcome(None, Failure.of(result), seconds=0.0)
     return Outcome(result, None, result.seconds)
