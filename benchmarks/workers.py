@@ -51,7 +51,7 @@ def measure(asked):
 
 
 def _of_mnist(asked):
-    trials = asked.of(smoke=2, quick=12, full=24)
+    trials = asked.of(smoke=2, quick=24, full=24)
     words = ["--tuner", "random", "--prune", "none", "--trials", trials, "--epochs", asked.of(smoke=1, quick=3, full=5),
              "--samples", asked.of(smoke=200, quick=12_000, full=60_000)]  # fmt: skip
     minutes = {}
@@ -181,7 +181,8 @@ def _searching(trials, seconds=SLEEP):
         points = Dataset("points", x, x, x, x, classes=(), source="made")
         setup = make_setup(study, points, Run(Path(folder)), seed=0, progress=Progress("", quiet=True))
         with contextlib.closing(setup.run.store()) as store:
-            yield setup, lambda workers: Flight(setup, store, prepare(setup), workers).search()
+            oracle = prepare(setup)
+            yield setup, lambda workers: Flight(setup, store, oracle, workers).search()
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ class Cluster:
         self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
         self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
         self._idle, self._busy = [], {}  # (worker, its node); {reference to what a job comes to: (its name, worker)}
+        self._ended = []  # of the busy ones, references to what is there
         self._room, self._looked = 0, -math.inf
         self._open = contextlib.ExitStack()
 
@@ -86,14 +87,19 @@ class Cluster:
         """
         import ray
 
-        while not (ended := ray.wait(list(self._busy), timeout=LOOK_EVERY)[0]):
+        while not self._ended:
+            ray.wait(list(self._busy), timeout=LOOK_EVERY)
+            # To ask for all that have ended costs as much as to ask for one.
+            self._ended = ray.wait(list(self._busy), num_returns=len(self._busy), timeout=0)[0]
             before = self._room
-            self._look()
+            if not self._ended:
+                self._look()
             if self._room > before:
                 return None
-        name, worker = self._busy.pop(ended[0])
+        ended = self._ended.pop(0)
+        name, worker = self._busy.pop(ended)
         try:
-            node, outcome = ray.get(ended[0])
+            node, outcome = ray.get(ended)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, KerashwError):
                 raise error.cause from None

@@ -1,5 +1,6 @@
 """Attempts: trials while they are being run, the trainings they are made of, and what is recorded of each."""
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 
@@ -46,7 +47,9 @@ class Attempt:
             failure = self.failures[last]
             return dict(status="failed", reason=failure.reason, message=failure.message, **common)
         scores = [self.scores[place] for place in sorted(self.scores) if last is None or place <= last]
-        common.update(score=float(np.mean(scores)), deviation=float(np.std(scores)))
+        mean = math.fsum(scores) / len(scores)
+        deviation = math.dist(scores, [mean] * len(scores)) / math.sqrt(len(scores))
+        common.update(score=mean, deviation=deviation)
         if last is not None:
             return dict(status="pruned", reason="median", message=self.pruned[last], **common)
         return dict(status="completed", **common)

@@ -49,7 +49,6 @@ def tell(oracle, proposal, score, others=()):
     """
     trial = next(trial for trial in oracle.ongoing_trials.values() if int(trial.trial_id) == proposal.number)
     if score is not None:
-        oracle.update_trial(trial.trial_id, {oracle.objective.name: score})
-        oracle.others[trial.trial_id] = others
+        oracle.scores[trial.trial_id], oracle.others[trial.trial_id] = score, others
     trial.status = "FAILED" if score is None else "COMPLETED"
     oracle.end_trial(trial)

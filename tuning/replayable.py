@@ -27,7 +27,8 @@ class Replayable:
     def prepare(self, study, seed):
         """The oracle for a run's seed; None trials mean as many as the space or the brackets hold."""
         self.run_seed = seed
-        self.others = {}  # values by further objectives, of the trials that were told
+        self.scores, self.others = {}, {}  # of the trials that were told: their values by the objective, by further ones
+        self._random_state = np.random.RandomState()
         self.names = list(study.searched)
         finite = not any(isinstance(space, Real) and space.step is None for space in study.searched.values())
         self.axes = [_encoded(self.hyperparameters, *one) for one in study.searched.items()] if finite else None
@@ -39,7 +40,7 @@ class Replayable:
     def populate_space(self, trial_id):
         # KerasTuner draws value after value from consecutive seeds, so each proposal starts at a number of its own.
         self._seed_state = derive(self.run_seed, "proposal", int(trial_id))
-        self._random_state = np.random.RandomState(self._seed_state)
+        self._random_state.seed(self._seed_state)
         response = self.propose(trial_id)
         recorded = self.recorded.get(int(trial_id))
         if recorded is not None and response.get("values") not in (None, recorded):
@@ -68,6 +69,10 @@ class Replayable:
             others = [values for values in self.combinations() if not self._duplicate(values)]
             values = others[self._random_state.randint(len(others))] if others else None
         return values
+
+    def score_trial(self, trial):
+        """KerasTuner keeps a history of every metric for it; here a trial is told of once."""
+        trial.score, trial.best_step = self.scores[trial.trial_id], 0
 
     def _check_consecutive_failures(self):
         """Nothing: KerasTuner goes through all trials at every result; a search here has a rule of its own."""
