@@ -52,7 +52,7 @@ def measure(asked):
         wanted.append(("fashion", False, 4, 1.5))
     with process(as_kerashw) as ours, process(as_anyone) as theirs:
         for task, augmented, batch_size, least in wanted:
-            items = asked.of(smoke=300, quick=12_800, full=48_000) // (4 if batch_size < 128 else 1)
+            items = asked.of(smoke=300, quick=9_600, full=48_000) // (4 if batch_size < 128 else 1)
             case = Case(
                 task, augmented, batch_size, items, held=items // 4, epochs=asked.of(smoke=3, quick=3, full=8),
                 data_dir=asked.data_dir,

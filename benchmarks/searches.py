@@ -27,7 +27,7 @@ def regression_cv(asked):
 
 def regression(asked):
     """The Bayesian search of 1,500 epochs a trial, without start and refit: all 400 trials, or half of them."""
-    trials = asked.of(smoke=4, quick=160, full=400)
+    trials = asked.of(smoke=4, quick=120, full=400)
     epochs = asked.of(smoke=3, quick=1500, full=1500)
     with tempfile.TemporaryDirectory() as folder:
         done = runs.tune(
