@@ -1,6 +1,6 @@
 """docs/reliability.md from what the tests of faults counted.
 
-    FAULTS_COUNTED=counted.jsonl python -m pytest -m faults && python docs/reliability.py counted.jsonl
+    FAULTS_COUNTED=counted.jsonl python -m pytest -m 'faults or cluster' && python docs/reliability.py counted.jsonl
 """
 
 import datetime
@@ -11,9 +11,9 @@ from pathlib import Path
 
 HEAD = """# What happens when something breaks
 
-Counted until {day} by the tests that `python -m pytest -m faults` runs; to count anew:
+Counted until {day} by the tests that `python -m pytest -m 'faults or cluster'` runs; to count anew:
 
-    FAULTS_COUNTED=counted.jsonl python -m pytest -m faults && python docs/reliability.py counted.jsonl
+    FAULTS_COUNTED=counted.jsonl python -m pytest -m 'faults or cluster' && python docs/reliability.py counted.jsonl
 
 Each fault is injected in earnest: a real SIGKILL, a real full disk, real changed bytes. Every injection counted here
 ended as its row says, with the code of that commit; one that does not fails its test.

@@ -127,7 +127,8 @@ def _searched(setup, store, oracle, budget):
         return setup.crew.hired(setup.common, setup.run.folder, do)
 
     if setup.trains_together(setup.model_of(first_settings(setup))):
-        with Spread(lambda: hire(train_group), setup.progress.say) as spread:
+        spread = None if setup.crew.is_one else Spread(lambda: hire(train_group), setup.progress.say)
+        with spread or contextlib.nullcontext():
             return search(setup, store, oracle, budget, spread)
     with hire() as workers:
         return Flight(setup, store, oracle, workers, budget).search()
