@@ -1,4 +1,4 @@
-"""What tests of faults share: how often each fault was injected is noted where a variable names a file for it."""
+"""What tests of faults share: how often each fault is injected, and a note of it where a variable names a file."""
 
 import json
 import os
@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 from kerashw.provenance import git_commit
+
+
+def share_of(count):
+    """So many injections, or the share of them that FAULTS_SHARE tells, for who has less time."""
+    return max(1, round(count * float(os.environ.get("FAULTS_SHARE", 1))))
 
 
 @pytest.fixture

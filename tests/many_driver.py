@@ -1,6 +1,6 @@
 """A search of 2,000 trials in one process, and the work and memory that each 500 of them take.
 
-    python tests/many_driver.py FOLDER PATH TUNER     PATH is fit, by trainings that train nothing, or population
+    python tests/many_driver.py FOLDER PATH TUNER MANY     PATH is fit, by trainings that train nothing, or population
 
 It prints, as JSON, after every 500 trials: their number, statements to the state so far, and the most memory in MB.
 """
@@ -23,23 +23,22 @@ from kerashw.study import Study
 from tuning import trials
 from tuning.search import prepare, search
 
-TRIALS, EACH = 2000, 500
-TUNERS = {"random": Random(trials=TRIALS), "bayesian": Bayesian(trials=TRIALS)}
+TUNERS = {"random": Random, "bayesian": Bayesian}
 
 
-def main(folder, path, tuner):
+def main(folder, path, tuner, many):
     """One search, with a look at it now and then."""
     if path == "fit":
         trials.train = quick_training
     rates = dict(learning_rate=Real(1e-5, 1e-1, log=True), momentum=Real(0.0, 0.9))
-    study = Study(data="points", model=linear, search=TUNERS[tuner], together=path == "population", prune="median",
+    study = Study(data="points", model=linear, search=TUNERS[tuner](trials=int(many)), together=path == "population", prune="median",
                   settings=dict(rates, batch_size=4, epochs=4))  # fmt: skip
     statements, found = [0], []
 
     class Watching(Progress):
         def trial_ended(self, trial, best):
             super().trial_ended(trial, best)
-            if self.trials % EACH == 0:
+            if self.trials % (int(many) // 4) == 0:
                 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 found.append((self.trials, statements[0], memory))
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import share_of
 from fuzz_driver import KINDS, MEMORY
 
 DRIVER = Path(__file__).with_name("fuzz_driver.py")
@@ -20,7 +21,7 @@ SECONDS = 20  # of each kind
 def test_a_fuzzer_finds_no_file_that_is_neither_read_nor_refused(kind, tmp_path, counted):
     # By a shell: the memory that the fuzzer holds its limit against begins with that of the process that starts it.
     done = subprocess.run(
-        ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, DRIVER, kind, tmp_path, str(SECONDS)], capture_output=True,
+        ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, DRIVER, kind, tmp_path, str(share_of(SECONDS))], capture_output=True,
         text=True, errors="replace",
         timeout=20 * SECONDS, env={**os.environ, "PYTHONPATH": str(DRIVER.parent.parent)},
     )  # fmt: skip
