@@ -266,7 +266,9 @@ def interrupt(folder, start, signals, chance):
             if (folder / name / "report.html").exists() and code in (0, -number):  # it had come to its end before
                 break
             lines = [line for line in said.splitlines() if line and "it is recorded" not in line]
-            assert code == 128 + number and "Traceback" not in said, (number, code, said)
+            # What a C library tells of a call that was interrupted within it, it prints by itself.
+            is_told = "Traceback" in said and "returned a result with an exception set" not in said
+            assert code == 128 + number and not is_told, (number, code, said)
             assert lines[-1].startswith("kerashw: interrupted; all that is finished is kept. To continue: "), said
             check_files(folder / name, folder / "whole")
             sent, watched = sent + 1, watched + is_watched
