@@ -1,4 +1,4 @@
-"""Fashion-MNIST as well as an hour on two processors allows: five normalised convolutions, flips, a cosine schedule.
+"""Fashion-MNIST with what an hour on two processors has room for: five normalised convolutions, flips, a cosine schedule.
 
     python -m kerashw.tune --task fashion_best --preset paper
 """

@@ -1,4 +1,4 @@
-"""MNIST as well as an hour on two processors allows: five normalised convolutions, augmentation, a cosine schedule.
+"""MNIST with what an hour on two processors has room for: five normalised convolutions, augmentation, a cosine schedule.
 
     python -m kerashw.tune --task mnist_best --preset paper
 """
