@@ -24,7 +24,7 @@ from kerashw.verdict import over_seeds
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, PICTURES = DOCS / "results.md", DOCS / "results"
-PRUNED, COSINE, TWO = ("--prune", "median"), ("--set", "schedule=cosine"), ("--workers", "2")
+PRUNED, COSINE = ("--prune", "median"), ("--set", "schedule=cosine")
 WIDEST = 900  # pixels of a picture on the page
 
 
@@ -72,30 +72,30 @@ SYSTEMS = (
            figures=("adam/search_table", "arms_fit")),
     System("regression_wide", ("--refits", "3"), bars={None: Bar("test", "mse", 0.122, False)},
            figures=("fit", "search_table")),
-    System("mnist", ("--trials", "60", "--epochs", "3", *PRUNED, *COSINE, "--refit-epochs", "40", "--refits", "3", *TWO),
+    System("mnist", ("--trials", "40", "--epochs", "3", *PRUNED, *COSINE, "--refit-epochs", "40", "--refits", "3"),
            bars={None: Bar("test", "accuracy", 0.9946)},
            figures=("filters_conv_1", "feature_maps_conv_1", "search_slices"),
-           smaller="60 trials instead of 300, of 3 epochs instead of 20, losers given up; and the rate falls along a "
+           smaller="40 trials instead of 300, of 3 epochs instead of 20, losers given up; and the rate falls along a "
                    "cosine, so that trials so short tell something of the refit"),
     System("mnist_mlp", ("--refits", "3"), bars={None: Bar("test", "accuracy", 0.98)},
            figures=("pixel_weights_dense_1",)),
     System("mnist_init", ("--refits", "3"), figures=("arms_loss",), why=bounded_loss),
-    System("mnist_budget", (*PRUNED, "--refits", "3", *TWO), bars={None: Bar("validation", "score", 0.9842)},
+    System("mnist_budget", (*PRUNED, "--refits", "3"), bars={None: Bar("validation", "score", 0.9842)},
            figures=("search_table",)),
     System("mnist_gradcheck", ("--refits", "3"), figures=("gradient_check",)),
     System("mnist_deep", ("--refits", "3"),
            bars={arm: Bar("test", "accuracy", 0.99) for arm in ("cnn", "cnn_dropout")}, figures=("arms_val_accuracy",)),
     System("fashion",
-           ("--trials", "25", "--epochs", "4", *PRUNED, *COSINE, "--refit-epochs", "20", "--refits", "3", *TWO),
+           ("--trials", "20", "--epochs", "3", *PRUNED, *COSINE, "--refit-epochs", "20", "--refits", "3"),
            bars={None: Bar("test", "accuracy", 0.92)}, figures=("confusion_matrix", "feature_maps_conv_1"),
-           smaller="25 trials instead of 50, of 4 epochs instead of 20, losers given up, and a refit of 20 epochs instead "
+           smaller="20 trials instead of 50, of 3 epochs instead of 20, losers given up, and a refit of 20 epochs instead "
                    "of 100, with a rate that falls along a cosine"),
     System("fashion_lenet", ("--refits", "3"), bars={None: Bar("test", "accuracy", 0.88)},
            figures=("confusion_matrix", "curves_refit")),
-    System("fashion_spatial", ("--epochs", "10", "--refits", "3", *TWO),
+    System("fashion_spatial", ("--epochs", "15", "--refits", "3"),
            bars={arm: Bar("test", "accuracy", 0.87) for arm in ("sgd", "rmsprop", "adam", "adadelta", "grid")},
-           figures=("arms_val_loss",), smaller="10 epochs instead of 50, and of 50 and 100 in the grid"),
-    System("fashion_grid", (*PRUNED, "--refits", "3", *TWO), bars={None: Bar("test", "accuracy", 0.91)},
+           figures=("arms_val_loss",), smaller="15 epochs instead of 50, and of 50 and 100 in the grid"),
+    System("fashion_grid", (*PRUNED, "--refits", "3"), bars={None: Bar("test", "accuracy", 0.91)},
            figures=("receptive_fields", "maximal_inputs_output", "search_table")),
 )
 BEYOND = (
@@ -242,7 +242,8 @@ def budget(study, metrics):
     fates = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
     seconds, refit = metrics["seconds"], metrics["refit"]
     return (
-        f"Seed {study['seed']}; {sum(counts.values()):,} trials ({fates}) in {seconds['trials'] / 60:.1f} min of training; "
+        f"Seed {study['seed']}; {sum(counts.values()):,} trials ({fates}) in {seconds['trials'] / 60:.1f} min of training"
+        f"{' by one core' if study['hardware']['processors'] == 1 else ''}; "
         f"the refit took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min; "
         f"{metrics['parameters']:,} parameters; commit {(study['git_commit'] or 'none')[:12]}."
     )

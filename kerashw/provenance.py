@@ -1,6 +1,5 @@
 """Where a run comes from: the versions, machine, data and commit that study.json records; and its data, once more."""
 
-import os
 import platform
 import subprocess
 from dataclasses import asdict, replace
@@ -11,6 +10,7 @@ import numpy as np
 
 from kerashw.errors import UsageError
 from kerashw.framing import border_brightness, frame_of
+from kerashw.machine import processors
 
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
 
@@ -26,8 +26,8 @@ def versions():
 
 
 def hardware():
-    """What the machine is, in a few words."""
-    return {"machine": platform.machine(), "system": platform.system(), "processors": os.cpu_count()}
+    """What the machine is, in a few words, and how many of its processors this process may use."""
+    return {"machine": platform.machine(), "system": platform.system(), "processors": processors()}
 
 
 def git_commit():
