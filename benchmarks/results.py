@@ -243,7 +243,7 @@ def budget(study, metrics):
     seconds, refit = metrics["seconds"], metrics["refit"]
     return (
         f"Seed {study['seed']}; {sum(counts.values()):,} trials ({fates}) in {seconds['trials'] / 60:.1f} min of training"
-        f"{' by one core' if study['hardware']['processors'] == 1 else ''}; "
+        f"{' on one core' if study['hardware']['processors'] == 1 else ''}; "
         f"the refit took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min; "
         f"{metrics['parameters']:,} parameters; commit {(study['git_commit'] or 'none')[:12]}."
     )

@@ -1,7 +1,8 @@
 """Nodes of a Ray cluster that train: what all jobs have in common lies in its object store once, a worker is an actor.
 
-So TensorFlow starts once per worker, with a GPU too, and a job costs Ray half of what a task of its own would. Nodes
-that join get jobs at once, one that dies takes no more than the jobs it was at. Ray itself runs nothing again.
+So TensorFlow starts once per worker, with a GPU too, and a job costs Ray half of what a task of its own would; where
+jobs are short, a worker may get several at once. Nodes that join get jobs at once, one that dies takes no more than the
+jobs it was at. Ray itself runs nothing again.
 """
 
 import contextlib
@@ -14,11 +15,13 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import replace
 
 import cloudpickle
 
 from kerashw import interrupts
+from kerashw.bundles import Bundles
 from kerashw.commands import quiet_tensorflow
 from kerashw.errors import KerashwError, UsageError, WorkError
 from kerashw.job import work
@@ -36,16 +39,19 @@ class Cluster:
     """As many jobs at a time as the nodes of a Ray cluster have room for, at most `most`; each takes `cpus` and `gpus`.
 
     `address` is "local", which starts a Ray of this machine and ends it, "auto", host:port or ray://host:port. Use it
-    as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once.
+    as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once. With `several`
+    a worker gets a few jobs at once where they are short: for who need not hear of one before asking for the next.
     """
 
     def __init__(
-        self, address, common, *, most=None, cpus=1, gpus=0, is_verbose=False, do=work, begin=quiet_tensorflow
+        self, address, common, *, most=None, cpus=1, gpus=0, several=False, is_verbose=False, do=work,
+        begin=quiet_tensorflow,
     ):  # fmt: skip
         self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
         self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
-        self._idle, self._busy = [], {}  # (worker, its node); {reference to what a job comes to: (its name, worker)}
-        self._ended = []  # of the busy ones, references to what is there
+        self._bundles = Bundles(several)
+        self._idle, self._busy = [], {}  # (worker, its node); {reference to what jobs come to: (their names, worker)}
+        self._ended, self._heard = [], deque()  # of the busy ones, references to what is there; (name, Outcome) of a job
         self._room, self._looked = 0, -math.inf
         self._open = contextlib.ExitStack()
 
@@ -74,19 +80,38 @@ class Cluster:
         """How many more jobs would begin at once; one may always wait for a node that comes back."""
         if time.monotonic() - self._looked > LOOK_EVERY:
             self._look()
-        return max(self._room, 1) - len(self._busy)
+        return self._unused() * self._bundles.size - len(self._bundles.waiting)
 
     def submit(self, name, job):
         """The job begins as soon as a node has room; `next` tells of it by this name."""
-        worker = self._idle.pop()[0] if self._idle else self._hire()
-        self._busy[worker.do.remote(job)] = name, worker
+        self._bundles.add(name, job)
+        if self._bundles.size == 1:  # else others may come that go with it
+            self._send()
 
     def next(self):
         """(name, Outcome) of a job that has ended, once there is one; None for the Outcome where its worker or node
         died. None of both where nodes have joined, so that there is room for more jobs.
         """
+        while not self._heard:
+            if not self._listened():
+                return None
+        return self._heard.popleft()
+
+    def _unused(self):
+        return max(self._room, 1) - len(self._busy)
+
+    def _send(self):
+        """What waits is on its way to workers that have nothing to do."""
+        for bundle in self._bundles.taken(max(self._unused(), 0)):
+            names, jobs = zip(*bundle)
+            worker = self._idle.pop()[0] if self._idle else self._hire()
+            self._busy[worker.do.remote(jobs)] = names, worker
+
+    def _listened(self):
+        """Whether there is more to hear than before: what some jobs came to; not where there is room for more."""
         import ray
 
+        self._send()
         while not self._ended:
             ray.wait(list(self._busy), timeout=LOOK_EVERY)
             # To ask for all that have ended costs as much as to ask for one.
@@ -95,11 +120,11 @@ class Cluster:
             if not self._ended:
                 self._look()
             if self._room > before:
-                return None
+                return False
         ended = self._ended.pop(0)
-        name, worker = self._busy.pop(ended)
+        names, worker = self._busy.pop(ended)
         try:
-            node, outcome = ray.get(ended)
+            node, seconds, outcomes = ray.get(ended)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, KerashwError):
                 raise error.cause from None
@@ -112,10 +137,14 @@ class Cluster:
             pass
         else:
             self._idle.append((worker, node))
-            return name, outcome
+            self._bundles.heard(names, seconds)
+            self._heard.extend(zip(names, outcomes))
+            return True
         ray.kill(worker)  # if it is but out of reach
         self._look()
-        return name, None
+        self._bundles.died(names)
+        self._heard.extend((name, None) for name in names)
+        return True
 
     def _look(self):
         """What there is room for now; a WorkError where there has been none for too long."""
@@ -210,13 +239,13 @@ def _first_line(error):
 
 
 class Worker:
-    """A process of the cluster: it gets ready with its first job, and does one after the other."""
+    """A process of the cluster: it gets ready with its first jobs, and does one after the other."""
 
     def __init__(self, told, threads):
         self.told, self.threads, self.ready = told, threads, None
 
-    def do(self, job):
-        """(the node it is on, the Outcome of the job)."""
+    def do(self, jobs):
+        """(the node it is on, how long the jobs took, the Outcome of each)."""
         import ray
 
         if self.ready is None:
@@ -227,4 +256,6 @@ class Worker:
             builder, do = pickle.loads(packed)
             self.ready = replace(common, builder=builder), do, ray.get_runtime_context().get_node_id()
         common, do, node = self.ready
-        return node, do(common, job)
+        began = time.monotonic()
+        outcomes = [do(common, job) for job in jobs]
+        return node, time.monotonic() - began, outcomes

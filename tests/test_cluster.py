@@ -15,6 +15,7 @@ import pytest
 from workers_driver import flown, found, nothing, reckoned
 
 import kerashw.cluster
+from kerashw.bundles import MOST
 from kerashw.cluster import Cluster, check_answers
 from kerashw.crew import Crew
 from kerashw.errors import UsageError, WorkError
@@ -204,6 +205,42 @@ def deadly(common, job):
     if job.settings["learning_rate"] < 2e-4:
         os.kill(os.getpid(), signal.SIGKILL)
     return reckoned(common, job)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("several, most", [(False, 2), (True, 2 * MOST)])
+def test_short_jobs_go_to_a_worker_several_at_once_where_they_may(several, most, nodes):
+    with node(nodes, num_cpus=2), doing(nodes, slept_then_told, several=several) as workers:
+        workers.submit("first", 0.0)
+        assert workers.next()[0] == "first"
+        assert workers.free() == most
+        for name in range(most):
+            workers.submit(name, 0.0)
+        assert workers.free() == 0
+        told = dict(workers.next() for _ in range(most))
+        assert sorted(told) == [*range(most)] and len({pid for _, pid, _ in told.values()}) == 2
+        workers.submit("long", 1.0)
+        assert workers.next()[0] == "long" and workers.free() == 2
+
+
+def done_unless_deadly(common, job):
+    """Ends its worker where the job says so."""
+    killed(common, job)
+    return "done"
+
+
+@pytest.mark.slow
+def test_jobs_whose_bundle_lost_its_worker_go_alone_so_that_the_guilty_one_is_found(nodes):
+    with node(nodes, num_cpus=1), doing(nodes, done_unless_deadly, several=True) as workers:
+        workers.submit("first", False)
+        assert workers.next() == ("first", "done") and workers.free() == MOST
+        jobs = {name: name == 2 for name in range(4)}
+        for name, dies in jobs.items():
+            workers.submit(name, dies)
+        assert [workers.next() for _ in jobs] == [(name, None) for name in jobs]
+        for name, dies in jobs.items():
+            workers.submit(name, dies)
+        assert dict(workers.next() for _ in jobs) == {0: "done", 1: "done", 2: None, 3: "done"}
 
 
 @pytest.mark.slow

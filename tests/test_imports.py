@@ -14,7 +14,8 @@ CHECKOUT = Path(__file__).parent.parent
 ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation",
-     "kerashw.batches", "kerashw.silence", "kerashw.ahead", "kerashw.machine", "kerashw.pareto", "kerashw.latency"),
+     "kerashw.batches", "kerashw.silence", "kerashw.ahead", "kerashw.machine", "kerashw.pareto", "kerashw.latency",
+     "kerashw.bundles"),
     ("kerashw.database",),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space",
      "kerashw.narrowing", "kerashw.locks", "kerashw.risk", "kerashw.averaging", "kerashw.objectives"),

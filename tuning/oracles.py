@@ -18,11 +18,13 @@ class _RoundIsRunning(Exception):
 
 
 class _RandomOracle(Replayable, keras_tuner.oracles.RandomSearchOracle):
-    pass
+    learns = False
 
 
 class _GridOracle(Replayable, keras_tuner.Oracle):
     """Every combination that `allowed` lets through, in the order of the settings."""
+
+    learns = False
 
     def keep(self, allowed):
         self.points = [values for values in self.combinations() if allowed is None or allowed(values)]

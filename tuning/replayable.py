@@ -22,6 +22,7 @@ class Replayable:
 
     recorded = {}  # the values that trials of an earlier process had, by their numbers
     batch = 1  # trials that are asked for at once
+    learns = True  # whether what it proposes depends on what it was told
     in_flight = False  # whether it is asked for more while some are being trained
 
     def prepare(self, study, seed):
