@@ -100,7 +100,7 @@ def rows(one, trials):
     return [row[:-1] for row in table]
 
 
-@pytest.mark.parametrize("tuner", ["random", "grid"])
+@pytest.mark.parametrize("tuner", ["random", pytest.param("grid", marks=pytest.mark.slow)])
 def test_trials_in_flight_are_those_of_one_process(tmp_path, tuner):
     alone, one = setup(tmp_path / "alone", tuner, folds=2), setup(tmp_path / "flown", tuner, folds=2)
     expected, winner = walked(alone)
@@ -135,7 +135,7 @@ def test_every_trial_ends_once_and_none_comes_twice(tmp_path, tuner):
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_flight_that_was_broken_off_goes_on(tmp_path, tuner, seed):
     class Broken(Exception):
         pass

@@ -82,7 +82,9 @@ def files_up_to(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize("size", [100, 6000, 34_000])  # bytes: of study.json, of an empty state, of a model
+@pytest.mark.parametrize("size", [  # bytes: of study.json, of an empty state, of a model
+    pytest.param(100, marks=pytest.mark.slow), 6000, pytest.param(34_000, marks=pytest.mark.slow)
+])  # fmt: skip
 def test_what_finds_no_room_is_said_in_one_line_and_continues_when_there_is_room(size, whole, tmp_path, capsys):
     with files_up_to(size):
         code = given(whole, tmp_path)

@@ -85,6 +85,7 @@ BAYESIAN = study_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_bayesian_search_that_is_continued_goes_on_as_it_would_have(tmp_path):
     whole = searched(tmp_path, BAYESIAN)
     run = Run(tmp_path)
@@ -131,7 +132,7 @@ def test_a_bayesian_search_reaches_more_of_a_front_than_as_many_draws():
 # Both paths, and what a model takes for one item
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_trial_has_its_latency_once_and_the_front_is_what_no_other_trial_beats(together, tmp_path):
     settings = dict(SMALL, hidden=Choice((2,), (8,)), learning_rate=Choice(0.01, 0.1))
     study = study_of(Grid(), settings=settings, objectives=(*BOTH, "latency"), together=together, folds=2)

@@ -22,7 +22,9 @@ def searched(setup):
     return without_seconds(rows_of(setup.run))
 
 
-@pytest.fixture(scope="module", params=[9, 3], ids=["population", "fit"])
+@pytest.fixture(
+    scope="module", params=[9, pytest.param(3, marks=pytest.mark.slow)], ids=["population", "fit"]
+)
 def whole(request, tmp_path_factory):
     """(study, folder, rows) of a Hyperband search, of three rounds in one loop or of two by fit."""
     study = study_of(Hyperband(factor=3), settings=dict(SMALL, learning_rate=RATES, epochs=request.param),

@@ -20,7 +20,7 @@ METRICS = {
     "seconds": {"trials": 90.0, "refit": 30.0},
 }  # fmt: skip
 COMMAND = ["python", "-m", "kerashw.tune", "--out", "/a/folder", "--task", "mnist_mlp", "--preset", "paper", "-q"]
-STUDY = {"seed": 0, "git_commit": "0123456789abcdef", "command": COMMAND}
+STUDY = {"seed": 0, "git_commit": "0123456789abcdef", "command": COMMAND, "hardware": {"processors": 1}}
 ALL = (*SYSTEMS, *BEYOND)
 MLP = next(system for system in SYSTEMS if system.study == "mnist_mlp")
 
@@ -64,7 +64,7 @@ def test_a_system_that_was_not_run_says_so_in_the_table_and_in_its_section(out):
 def test_a_section_tells_command_budget_and_winner(out):
     text = "\n".join(section(MLP, results.runs(MLP, out), out))
     for part in ("python -m kerashw.tune --task mnist_mlp --preset paper", "23 trials (20 completed, 3 pruned)",
-                 "learning_rate 0.001235", "commit 0123456789ab."):  # fmt: skip
+                 "in 1.5 min of training on one core", "learning_rate 0.001235", "commit 0123456789ab."):  # fmt: skip
         assert part in text, text
 
 

@@ -407,6 +407,7 @@ def test_a_time_budget_shorter_than_the_first_trial_still_leaves_a_model(tmp_pat
     assert 1 <= one.metrics["refit"]["epochs"] < 10**6
 
 
+@pytest.mark.slow
 def test_a_search_that_its_budget_ended_can_be_continued(tmp_path):
     """The trials cut short are not the last of those begun together; what was done in time stays."""
     settings = dict(hidden=(3,), optimizer=Choice("adam", "sgd"), epochs=Choice(1, 10**6))

@@ -170,6 +170,7 @@ def test_epochs_of_workers_are_told_and_their_seconds_shared_out(task, common):
     assert [one.seconds for one in results.values()].count(0.0) == len(WIDTHS) - 2
 
 
+@pytest.mark.slow
 def test_processes_train_groups_as_this_process_does(task, common, tmp_path):
     lines = []
     with Spread(lambda: Workers(1, common, tmp_path / ".common", do=train_group), lines.append) as spread:

@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_stage_keeps_what_is_finished_and_continuing_ends_as_if_there_had_been_none(folder, capsys):
     capsys.readouterr()
     for place, point in enumerate(HEARD):

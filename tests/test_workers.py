@@ -112,6 +112,7 @@ def test_one_that_is_killed_takes_no_more_than_its_own_job_with_it(workers, tmp_
     assert workers.next()[1].trained is not None
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_while_idle_is_replaced(workers):
     workers.submit("who", Job("who", fold=0, seed=0))
     _, pid = workers.next()
@@ -131,6 +132,7 @@ def test_nothing_of_workers_is_left(common, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_workers_end_whatever_they_are_at(common, tmp_path):
     with Workers(1, common, tmp_path / ".common.1", do=at) as workers:
         workers.submit("long", Job(tmp_path / "pid", fold=0, seed=0))
