@@ -100,12 +100,18 @@ def from_environment(parser):
     return parser
 
 
-def quiet_tensorflow(verbose=0):
-    """TensorFlow, imported without its start-up lines, and deterministic: one seed gives one result."""
+def import_tensorflow(verbose=0):
+    """TensorFlow, imported without its start-up lines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with contextlib.nullcontext() if verbose else silent():
-        import tensorflow as tf
+        import tensorflow
+    return tensorflow
+
+
+def quiet_tensorflow(verbose=0):
+    """TensorFlow, imported quietly, and deterministic: one seed gives one result."""
+    tf = import_tensorflow(verbose)
     if not verbose:
         tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()

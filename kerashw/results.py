@@ -107,9 +107,13 @@ class Results:
     @cached_property
     def model(self):
         """The best model, trained anew: a Keras model that gives logits or values."""
+        from kerashw.commands import import_tensorflow
+
+        run = Run.finished(self.folder)
+        import_tensorflow()  # what it would say of itself is not what was asked for
         from kerashw.formats import load_model
 
-        return load_model(Run.finished(self.folder))
+        return load_model(run)
 
     @cached_property
     def record(self):

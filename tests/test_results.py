@@ -3,6 +3,8 @@
 import contextlib
 import csv
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -117,6 +119,14 @@ def test_the_model_answers_with_probabilities_and_labels(moons):
     np.testing.assert_allclose(moons.predict([0.5, -0.5]), moons.predict([[0.5, -0.5]]))
     with pytest.raises(UsageError, match=r"x: has shape \(3,\), expected \(n, 2\)"):
         moons.predict([1, 2, 3])
+
+
+def test_a_process_that_asks_for_the_model_hears_nothing_else(moons):
+    program = f"import kerashw; print(kerashw.load_run({str(moons.folder)!r}).labels([[0.5, -0.5]]))"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["PYTHONPATH"] = str(Path(kerashw.__file__).parent.parent)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == (f"{moons.labels([[0.5, -0.5]])}\n", "")
 
 
 def test_a_figure_is_drawn_again_from_its_numbers(moons):
