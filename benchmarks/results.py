@@ -4,8 +4,9 @@
     python -m benchmarks.results --data-dir DIR --out DIR --only mnist    the same for one system
     python -m benchmarks.results --out DIR --page                         writes the page from what there is
 
-Every number of the page is read from the folder of a run; a system without a finished run says so. A run that was
-stopped goes on where it was.
+Every number of the page is read from the folder of a run. What the page says of a system is kept in docs/results/, and
+stays there until that system is run again, so that rows may come from runs of different days; a system that was never
+run says so. A run that was stopped goes on where it was.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.reasons import against, bounded_loss
 from kerashw.verdict import over_seeds
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, PICTURES = DOCS / "results.md", DOCS / "results"
+PAGE, KEPT = DOCS / "results.md", DOCS / "results"  # the latter has the pictures as well
 PRUNED, COSINE = ("--prune", "median"), ("--set", "schedule=cosine")
 WIDEST = 900  # pixels of a picture on the page
 
@@ -123,8 +124,9 @@ def main(argv=None):
             done = subprocess.run([sys.executable, "-m", "kerashw.tune", *system.command(), "--data-dir",
                                    options.data_dir, "--out", str(options.out)])  # fmt: skip
             failed += [system.study] * (done.returncode != 0)
-    PICTURES.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join(page(options.out)) + "\n", encoding="utf-8")
+    for system in (*SYSTEMS, *BEYOND):
+        keep(system, options.out, KEPT)
+    PAGE.write_text("\n".join(page(KEPT)) + "\n", encoding="utf-8")
     print(f"{PAGE}, without {', '.join(failed)}, which failed" if failed else PAGE)
     return int(bool(failed))
 
@@ -145,33 +147,59 @@ def read(file):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def page(out):
-    """The page, line by line."""
-    here = machine()
+def keep(system, out, kept):
+    """What the page says of a system lies in the folder `kept`, where there is a finished run of it."""
+    if found := runs(system, out):
+        kept.mkdir(exist_ok=True)
+        here = machine()
+        told = {
+            "machine": f"{here['cores']} cores of {here['processor']} with {here['memory_gb']} GB of memory",
+            "rows": [*rows(system, found)],
+            "section": [*section(system, found, out, kept)],
+        }
+        record(system, kept).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def record(system, kept):
+    """The file in which it lies."""
+    return kept / f"{system.study}.json"
+
+
+def page(kept):
+    """The page, line by line, from what is kept."""
+    told = {system.study: read(record(system, kept)) if record(system, kept).exists() else not_run(system)
+            for system in (*SYSTEMS, *BEYOND)}  # fmt: skip
+    machines = sorted({one["machine"] for one in told.values()} - {None})
     yield from ("# The fifteen systems", "")
     yield "Every experiment of the five course reports, run on the real data by the command that stands with it. The test"
     yield "items were looked at once, after the refit. Written from the folders of the runs by"
     yield from ("", "    python -m benchmarks.results --data-dir DIR --out DIR", "")
-    yield f"on {here['cores']} cores of {here['processor']} with {here['memory_gb']} GB of memory. A system without a run says so."
-    yield from table(SYSTEMS, out)
+    yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had another"
+    yield "one beside them, so their minutes are more than they need alone."
+    yield from table(SYSTEMS, told)
     yield from ("", "Beyond the reports, within an hour on such a machine:")
-    yield from table(BEYOND, out)
+    yield from table(BEYOND, told)
     for system in (*SYSTEMS, *BEYOND):
-        yield from section(system, runs(system, out), out)
+        yield from told[system.study]["section"]
 
 
-def table(systems, out):
+def table(systems, told):
     """The table of some systems."""
     yield from ("", "| system | measured | published | ours | over seeds | at least | reached |",
                 "| --- | --- | --- | --- | --- | --- | --- |")  # fmt: skip
     for system in systems:
-        yield from rows(system, runs(system, out))
+        yield from told[system.study]["rows"]
+
+
+def not_run(system):
+    """What the page says of a system that was not."""
+    row = f"| [{system.study}](#{system.study}) | not run | | | | | |"
+    smaller = ("", f"Smaller than published: {system.smaller}.") if system.smaller else ()
+    return {"machine": None, "rows": [row], "section": [*headed(system, system.command()), "", "Not run.", *smaller]}
 
 
 def rows(system, found):
     """The rows of a system in the table, one for each arm."""
-    if not found:
-        yield f"| [{system.study}](#{system.study}) | not run | | | | | |"
     for arm, (_, metrics) in found.items():
         bar, published = system.bars.get(arm), metrics["published"]
         part, metric = measured(bar, metrics)
@@ -205,12 +233,14 @@ def spread(metrics, metric):
     return f"{found.mean:.4g} ± {found.deviation:.2g} ({found.count})" if found else "-"
 
 
-def section(system, found, out):
-    """What was done for a system: command, budget, winner, figures."""
-    given = [typed(study["command"]) for study, _ in found.values()] or [system.command()]
-    yield from ("", f"## {system.study}", "", f"    python -m kerashw.tune {shlex.join(given[0])}")
-    if not found:
-        yield from ("", "Not run.")
+def headed(system, command):
+    """The head of a section, with what was typed after `python -m kerashw.tune`, or is to be."""
+    return "", f"## {system.study}", "", f"    python -m kerashw.tune {shlex.join(command)}"
+
+
+def section(system, found, out, kept):
+    """What was done for a system: command, budget, winner, figures, whose pictures go to the folder `kept`."""
+    yield from headed(system, next(typed(study["command"]) for study, _ in found.values()))
     for arm, (study, metrics) in found.items():
         yield from ("", f"{f'`{arm}`: ' if arm else ''}{budget(study, metrics)}")
         if metrics["winner"]:
@@ -221,8 +251,8 @@ def section(system, found, out):
         yield from ("", f"Smaller than published: {system.smaller}.")
     if system.why and (told := system.why(out)):
         yield from ("", told)
-    for figure in system.figures if found else ():
-        yield from shown(system, figure, out)
+    for figure in system.figures:
+        yield from shown(system, figure, out, kept)
 
 
 def typed(command):
@@ -249,7 +279,7 @@ def budget(study, metrics):
     )
 
 
-def shown(system, figure, out):
+def shown(system, figure, out, kept):
     """A figure of a run, made small beside the page, with the caption that the run wrote."""
     from PIL import Image
 
@@ -260,7 +290,7 @@ def shown(system, figure, out):
     name = f"{system.study}-{figure.replace('/', '-')}.png"
     with Image.open(place.with_suffix(".png")) as picture:
         picture.thumbnail((WIDEST, WIDEST))
-        picture.convert("RGB").quantize(64).save(PICTURES / name, optimize=True)
+        picture.convert("RGB").quantize(64).save(kept / name, optimize=True)
     yield from ("", f"![{told['title']}](results/{name})", "", told["caption"])
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import results
-from benchmarks.results import BEYOND, SYSTEMS, Bar, page, rows, section
+from benchmarks.results import BEYOND, SYSTEMS, Bar, keep, page, rows, section
 from kerashw import tune
 from kerashw.commands import from_environment
 from kerashw.pictures import COMPARISONS, FIGURES
@@ -57,12 +57,26 @@ def test_a_row_has_the_metric_of_its_bar_the_spread_over_seeds_and_whether_it_is
 
 
 def test_a_system_that_was_not_run_says_so_in_the_table_and_in_its_section(out):
+    keep(MLP, out, out)
     text = "\n".join(page(out))
     assert text.count("| not run |") == len(ALL) - 1 and text.count("\nNot run.") == len(ALL) - 1
 
 
+def test_a_system_stays_on_the_page_when_its_run_is_gone_until_it_is_run_again(out, tmp_path):
+    keep(MLP, out, out)
+    before = [*page(out)]
+    keep(MLP, tmp_path / "empty", out)
+    assert [*page(out)] == before
+    (out / "mnist_mlp/metrics.json").write_text(json.dumps({**METRICS, "test": {"accuracy": 0.99}}))
+    keep(MLP, out, out)
+    after = [*page(out)]
+    assert [line for line in after if line not in before] == [
+        "| [mnist_mlp](#mnist_mlp) | test accuracy | 0.97 | 0.99 | 0.975 ± 0.021 (2) | 0.98 | yes |"
+    ]
+
+
 def test_a_section_tells_command_budget_and_winner(out):
-    text = "\n".join(section(MLP, results.runs(MLP, out), out))
+    text = "\n".join(section(MLP, results.runs(MLP, out), out, out))
     for part in ("python -m kerashw.tune --task mnist_mlp --preset paper", "23 trials (20 completed, 3 pruned)",
                  "in 1.5 min of training on one core", "learning_rate 0.001235", "commit 0123456789ab."):  # fmt: skip
         assert part in text, text
