@@ -20,12 +20,13 @@ def bounded_loss(out):
     ratios = [loss / share for loss, share in zip(published, at_end)]
     middle = statistics.median(ratios)
     return (
-        f"The start from N(0, 1) has {float(epochs[0]['loss']):.3g} here in the first epoch and {float(epochs[-1]['loss']):.3g} "
-        f"in the last, where the report has {published[0]} and {published[-1]}. Such weights give logits of hundreds, and an item that is "
-        f"classified wrongly a loss of as much. The published loss is, in the middle of the epochs, {middle:.1f} times the "
-        "share of training items that our net gets wrong at their end (the mean of an epoch and the next), with quartiles "
-        "{:.1f} and {:.1f}: as if each wrong item counted for at most -log(1e-6) = {:.1f}, so as if the report had kept its "
-        "probabilities from falling below 1e-6. The learning is the same; the scale is that of the bound."
+        f"The start from N(0, 1) has {float(epochs[0]['loss']):.3g} here in the first epoch and "
+        f"{float(epochs[-1]['loss']):.3g} in the last, where the report has {published[0]} and {published[-1]}. Such "
+        "weights give logits of hundreds, and an item that is classified wrongly a loss of as much. The published loss "
+        f"is, in the middle of the epochs, {middle:.1f} times the share of training items that our net gets wrong at "
+        "their end (the mean of an epoch and the next), with quartiles {:.1f} and {:.1f}: as if each wrong item counted "
+        "for at most -log(1e-6) = {:.1f}, so as if the report had kept its probabilities from falling below 1e-6. The "
+        "learning is the same; the scale is that of the bound."
         .format(*statistics.quantiles(ratios, n=4)[::2], -math.log(1e-6))
     )  # fmt: skip
 
@@ -43,7 +44,8 @@ def against(study, other, beside=""):
         metric = next(iter(mine["test"]))
         return (
             f"Test {metric} {mine['test'][metric]:.4g} where [{other}](#{other}) has {theirs['test'][metric]:.4g}. "
-            f"Settings: {_settings(mine)}; there: {_settings(theirs)}. The refit took {_refit(mine)}; there: {_refit(theirs)}. {beside}"
+            f"Settings: {_settings(mine)}; there: {_settings(theirs)}. The refit took {_refit(mine)}; there: "
+            f"{_refit(theirs)}. {beside}"
         ).strip()
 
     return told

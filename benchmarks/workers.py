@@ -65,7 +65,8 @@ def _of_mnist(asked):
     return Row(
         what="mnist: trials per minute of 2 workers, one thread each", ours=trials / minutes[2], unit="",
         peer=trials / minutes[1], peer_name="1 worker, 2 threads", more_is_better=True,
-        target=Target("ratio", ">=", 1.3), note=f"{trials} random trials, {60 * minutes[1]:.0f} s by one; the start of the workers is within",
+        target=Target("ratio", ">=", 1.3),
+        note=f"{trials} random trials, {60 * minutes[1]:.0f} s by one; the start of the workers is within",
     )  # fmt: skip
 
 

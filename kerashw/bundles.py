@@ -31,7 +31,7 @@ class Bundles:
 
     @property
     def size(self):
-        """How many jobs a worker may get at once now. The slowest of the last ones decides, as it would hold up others."""
+        """How many jobs a worker may get at once now; the slowest of the last ones decides, as it holds up others."""
         if not self.several or not self._paces:
             return 1
         return max(1, int(TOGETHER / max(*self._paces, TOGETHER / MOST)))

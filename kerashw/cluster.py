@@ -39,8 +39,8 @@ class Cluster:
     """As many jobs at a time as the nodes of a Ray cluster have room for, at most `most`; each takes `cpus` and `gpus`.
 
     `address` is "local", which starts a Ray of this machine and ends it, "auto", host:port or ray://host:port. Use it
-    as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once. With `several`
-    a worker gets a few jobs at once where they are short: for who need not hear of one before asking for the next.
+    as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once. With
+    `several` a worker gets a few jobs at once where they are short: for who need not hear of one before the next.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Cluster:
         self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
         self._bundles = Bundles(several)
         self._idle, self._busy = [], {}  # (worker, its node); {reference to what jobs come to: (their names, worker)}
-        self._ended, self._heard = [], deque()  # of the busy ones, references to what is there; (name, Outcome) of a job
+        self._ended = []  # of the busy ones, references to what is there
+        self._heard = deque()  # (name, Outcome) of jobs
         self._room, self._looked = 0, -math.inf
         self._open = contextlib.ExitStack()
 

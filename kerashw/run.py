@@ -120,9 +120,9 @@ class Run:
         for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.figures):
             shutil.rmtree(path, ignore_errors=True)
         # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
-        for name in ("trials.db.copy", "trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv", "metrics.json",
-                     "curves.json", "exports.json", "model.keras", "model.tflite", "model.onnx", "report.html",
-                     "study.json"):  # fmt: skip
+        for name in ("trials.db.copy", "trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv",
+                     "metrics.json", "curves.json", "exports.json", "model.keras", "model.tflite", "model.onnx",
+                     "report.html", "study.json"):  # fmt: skip
             (self.folder / name).unlink(missing_ok=True)
 
     def checkpoint_of(self, trial):

@@ -38,8 +38,8 @@ class Source:
 def find_sources(names):
     """The Sources of the files named, those in the folders named, in alphabetical order, and of "-".
 
-    Whether each name leads to something, and any to what can be read, is checked at once; all else is looked up when its turn comes, and what comes
-    from standard input is kept on disk for as long as that lasts.
+    Whether each name leads to something, and any to what can be read, is checked at once; all else is looked up when
+    its turn comes, and what comes from standard input is kept on disk for as long as that lasts.
 
     >>> find_sources(["nowhere.png"])
     Traceback (most recent call last):

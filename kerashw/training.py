@@ -153,9 +153,10 @@ def train(
     """A Trained model: `settings` fitted on some items of the task, scored on others.
 
     With validation items the weights are those of the best epoch by `objective` (or of the last, where
-    `score_epoch="last"`); without, of the last, or their mean over the share `average` of the last epochs. `start` and `initial_epoch` go on from an earlier `last` state.
-    Stops at the deadline (in seconds of time.monotonic), or where it lies below a bar: (epoch, the objective that is to
-    be reached by then). Raises Diverged when the loss is no longer finite.
+    `score_epoch="last"`); without, of the last, or their mean over the share `average` of the last epochs. `start` and
+    `initial_epoch` go on from an earlier `last` state. Stops at the deadline (in seconds of time.monotonic), or where it
+    lies below a bar: (epoch, the objective that is to be reached by then). Raises Diverged when the loss is no longer
+    finite.
 
     With `reuse` the model is one that an earlier training of the same structure has compiled, where there is one, and
     its weights alone are handed out; a `last` state then is for trainings with `reuse`. Whichever it is, it starts as

@@ -52,7 +52,8 @@ def verify(run, name):
         raise WorkError(_unknown(run, name)) from None
     except (AttributeError, TypeError):
         raise Damaged(
-            f"{run.exports_file}: is no record of exports; restore it, or repeat the tune command, which trains the model anew, or start anew with --overwrite."
+            f"{run.exports_file}: is no record of exports; restore it, or repeat the tune command, which trains the model "
+            "anew, or start anew with --overwrite."
         ) from None
     place = place_of(run, name)
     found = {place / inner: path for inner, path in files_in(place).items()}

@@ -18,8 +18,8 @@ SECTIONS = {
     "architecture": ("layers", "receptive_fields"),
     "evaluation": ("fit", "residuals", "predictions", "confusion_", "class_", "calibration", "worst_", "arms_fit"),
     "inside": (
-        "weights", "dense_weights", "filters", "pixel_weights", "feature_maps", "activation", "strongest_crops", "maximal_inputs",
-        "attributions",
+        "weights", "dense_weights", "filters", "pixel_weights", "feature_maps", "activation", "strongest_crops",
+        "maximal_inputs", "attributions",
     ),
     "checks": ("gradient_check",),
     "results": ("arms_results",),

@@ -20,8 +20,8 @@ def report(run):
     found = galleries(run.figures, run.folder, FIGURES)
     sections = (
         verdict(kept), provenance(kept), data(kept, found), space(kept), leaderboard(kept), analysis(kept, found),
-        advice(kept), training(kept, found), architecture(kept, found), evaluation(kept, found), inside(found), checks(kept, found),
-        export(kept), further(found),
+        advice(kept), training(kept, found), architecture(kept, found), evaluation(kept, found), inside(found),
+        checks(kept, found), export(kept), further(found),
     )  # fmt: skip
     study = kept.study
     builder = study["declaration"]["model"].partition("#")[0].rpartition(".")[2]
