@@ -121,13 +121,13 @@ def main(argv=None):
     parser.add_argument("--only", nargs="+", metavar="STUDY", choices=[system.study for system in (*SYSTEMS, *BEYOND)])
     parser.add_argument("--page", action="store_true", help="run nothing")
     options = parser.parse_args(argv)
+    asked = [one for one in (*SYSTEMS, *BEYOND) if options.only is None or one.study in options.only]
     failed = []
-    for system in (*SYSTEMS, *BEYOND) if not options.page else ():
-        if options.only is None or system.study in options.only:
-            done = subprocess.run([sys.executable, "-m", "kerashw.tune", *system.command(), "--data-dir",
-                                   options.data_dir, "--out", str(options.out)])  # fmt: skip
-            failed += [system.study] * (done.returncode != 0)
-    for system in (*SYSTEMS, *BEYOND):
+    for system in asked if not options.page else ():
+        done = subprocess.run([sys.executable, "-m", "kerashw.tune", *system.command(), "--data-dir",
+                               options.data_dir, "--out", str(options.out)])  # fmt: skip
+        failed += [system.study] * (done.returncode != 0)
+    for system in asked:
         keep(system, options.out, KEPT)
     PAGE.write_text("\n".join(page(KEPT)) + "\n", encoding="utf-8")
     print(f"{PAGE}, without {', '.join(failed)}, which failed" if failed else PAGE)
@@ -177,8 +177,8 @@ def page(kept):
     yield "Every experiment of the five course reports, run on the real data by the command that stands with it. The test"
     yield "items were looked at once, after the refit. Written from the folders of the runs by"
     yield from ("", "    python -m benchmarks.results --data-dir DIR --out DIR", "")
-    yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had another"
-    yield "one beside them, so their minutes are more than they need alone."
+    yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had other"
+    yield "work beside them, and had to pause for it, so their minutes are more than they need."
     yield from table(SYSTEMS, told)
     yield from ("", "Beyond the reports, within an hour on such a machine:")
     yield from table(BEYOND, told)
