@@ -12,7 +12,7 @@ STUDY = Study(
     model=cnn,
     settings=dict(
         filters=(32, 48), kernel_size=3, hidden=(128, 256), dropout=0.2,
-        optimizer="adam", learning_rate=Choice(5e-5, 1e-4, 2e-4), l2=Choice(1e-8, 1e-7, 1e-6),
+        optimizer="adam", learning_rate=Choice(3e-4, 1e-4, 3e-5), l2=Choice(1e-8, 1e-7, 1e-6),
         batch_size=64, epochs=15, patience=3,
     ),
     search=Grid(),
