@@ -30,7 +30,7 @@ def batches(x, y, order, batch_size):
 
     chosen = tf.data.Dataset.range(1).flat_map(of_epoch)
     gathered = chosen.map(lambda some: (tf.gather(x, some), tf.gather(y, some)), num_parallel_calls=2)
-    return gathered.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4)
+    return _untuned(gathered.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(4))
 
 
 def in_order(x, y, indices):
@@ -38,4 +38,17 @@ def in_order(x, y, indices):
     import tensorflow as tf
 
     x, y = tf.constant(x[indices]), tf.constant(y[indices])
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(EVALUATION_BATCH)
+    return _untuned(tf.data.Dataset.from_tensor_slices((x, y)).batch(EVALUATION_BATCH))
+
+
+def _untuned(dataset):
+    """The dataset without TensorFlow's tuner of pipelines: there is nothing to tune, and it costs seconds.
+
+    Its thread looks at a pipeline after 10 ms, and then after twice as long each time. An iterator that ends, as one
+    does with each epoch, may wait for the next look: as long again as the epoch took.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
