@@ -75,7 +75,7 @@ def handed_out(trials):
     with _nodes(NODES, CPUS) as address, _searching(trials) as (setup, flight):
         from kerashw.cluster import Cluster
 
-        with Cluster(address, setup.common, several=True, do=slept, begin=nothing) as workers:
+        with Cluster(address, setup.common, bundled=True, do=slept, begin=nothing) as workers:
             _warm(workers, NODES * CPUS)
             began = time.perf_counter()
             flight(workers)

@@ -3,15 +3,15 @@
 import math
 from collections import deque
 
-TOGETHER = 0.25  # seconds that a bundle is to take at most
+TOGETHER = 0.25  # seconds that a bundle is to take; a worker that is at it for longer gives back what it has not begun
 MOST = 8  # jobs in a bundle
 RECENT = 32  # bundles that tell how long jobs take here
 
 
 class Bundles:
-    """Jobs on their way to workers; each goes alone unless `several` may go together and all recent ones were short.
+    """Jobs on their way to workers; each goes alone unless they may be `bundled` and all recent ones were short.
 
-    >>> bundles = Bundles(several=True)
+    >>> bundles = Bundles(bundled=True)
     >>> bundles.size
     1
     >>> bundles.heard(["a job"], seconds=0.1)
@@ -23,8 +23,8 @@ class Bundles:
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, several=False):
-        self.several = several
+    def __init__(self, bundled=False):
+        self.bundled = bundled
         self.waiting = deque()  # (name, job), the next to go first
         self._alone = set()  # names of jobs whose worker died: one of their bundle is at fault, and it will show which
         self._paces = deque(maxlen=RECENT)  # seconds of a job, on average over each of the last bundles
@@ -32,7 +32,7 @@ class Bundles:
     @property
     def size(self):
         """How many jobs a worker may get at once now; the slowest of the last ones decides, as it holds up others."""
-        if not self.several or not self._paces:
+        if not self.bundled or not self._paces:
             return 1
         return max(1, int(TOGETHER / max(*self._paces, TOGETHER / MOST)))
 
@@ -50,10 +50,11 @@ class Bundles:
             free -= 1
             yield bundle
 
-    def heard(self, names, seconds):
-        """A bundle is done; it took so long."""
+    def heard(self, names, seconds, left=()):
+        """These jobs of a bundle are done, and took so long; what is `left` of it goes next."""
         self._alone.difference_update(names)
         self._paces.append(seconds / len(names))
+        self.waiting.extendleft(reversed(left))
 
     def died(self, names):
         """The worker that had a bundle is dead; jobs of these names go alone from now on."""

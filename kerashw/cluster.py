@@ -21,7 +21,7 @@ from dataclasses import replace
 import cloudpickle
 
 from kerashw import interrupts
-from kerashw.bundles import Bundles
+from kerashw.bundles import TOGETHER, Bundles
 from kerashw.commands import quiet_tensorflow
 from kerashw.errors import KerashwError, UsageError, WorkError
 from kerashw.job import work
@@ -40,17 +40,17 @@ class Cluster:
 
     `address` is "local", which starts a Ray of this machine and ends it, "auto", host:port or ray://host:port. Use it
     as a context. `do(common, job)` is what is done with a job, by a process that has called `begin` once. With
-    `several` a worker gets a few jobs at once where they are short: for who need not hear of one before the next.
+    `bundled` a worker gets a few jobs at once where they are short: for who need not hear of one before the next.
     """
 
     def __init__(
-        self, address, common, *, most=None, cpus=1, gpus=0, several=False, is_verbose=False, do=work,
+        self, address, common, *, most=None, cpus=1, gpus=0, bundled=False, is_verbose=False, do=work,
         begin=quiet_tensorflow,
     ):  # fmt: skip
         self.address, self.most, self.cpus, self.gpus, self.is_verbose = address, most, cpus, gpus, is_verbose
         self._told = cloudpickle.dumps(begin), code(common.builder, do), replace(common, builder=None)
-        self._bundles = Bundles(several)
-        self._idle, self._busy = [], {}  # (worker, its node); {reference to what jobs come to: (their names, worker)}
+        self._bundles = Bundles(bundled)
+        self._idle, self._busy = [], {}  # (worker, its node); {reference to what comes of it: (bundle, worker)}
         self._ended = []  # of the busy ones, references to what is there
         self._heard = deque()  # (name, Outcome) of jobs
         self._room, self._looked = 0, -math.inf
@@ -104,9 +104,8 @@ class Cluster:
     def _send(self):
         """What waits is on its way to workers that have nothing to do."""
         for bundle in self._bundles.taken(max(self._unused(), 0)):
-            names, jobs = zip(*bundle)
             worker = self._idle.pop()[0] if self._idle else self._hire()
-            self._busy[worker.do.remote(jobs)] = names, worker
+            self._busy[worker.do.remote([job for _, job in bundle])] = bundle, worker
 
     def _listened(self):
         """Whether there is more to hear than before: what some jobs came to; not where there is room for more."""
@@ -123,7 +122,8 @@ class Cluster:
             if self._room > before:
                 return False
         ended = self._ended.pop(0)
-        names, worker = self._busy.pop(ended)
+        bundle, worker = self._busy.pop(ended)
+        names = [name for name, _ in bundle]
         try:
             node, seconds, outcomes = ray.get(ended)
         except ray.exceptions.RayTaskError as error:
@@ -138,8 +138,9 @@ class Cluster:
             pass
         else:
             self._idle.append((worker, node))
-            self._bundles.heard(names, seconds)
-            self._heard.extend(zip(names, outcomes))
+            done = len(outcomes)
+            self._bundles.heard(names[:done], seconds, left=bundle[done:])
+            self._heard.extend(zip(names, outcomes))  # as many as there are outcomes
             return True
         ray.kill(worker)  # if it is but out of reach
         self._look()
@@ -246,7 +247,7 @@ class Worker:
         self.told, self.threads, self.ready = told, threads, None
 
     def do(self, jobs):
-        """(the node it is on, how long the jobs took, the Outcome of each)."""
+        """(the node it is on, how long the jobs took, the Outcome of each); of the first ones alone where they are long."""
         import ray
 
         if self.ready is None:
@@ -257,6 +258,8 @@ class Worker:
             builder, do = pickle.loads(packed)
             self.ready = replace(common, builder=builder), do, ray.get_runtime_context().get_node_id()
         common, do, node = self.ready
-        began = time.monotonic()
-        outcomes = [do(common, job) for job in jobs]
-        return node, time.monotonic() - began, outcomes
+        began, seconds, outcomes = time.monotonic(), 0.0, []
+        while len(outcomes) < len(jobs) and seconds < TOGETHER:
+            outcomes.append(do(common, jobs[len(outcomes)]))
+            seconds = time.monotonic() - began
+        return node, seconds, outcomes

@@ -36,16 +36,16 @@ class Crew:
         """Whether this process trains by itself."""
         return self.ray is None and self.workers in (None, 1)
 
-    def hired(self, common, folder, do=work, several=False):
+    def hired(self, common, folder, do=work, bundled=False):
         """A context with the workers, who know what is common to all jobs, `do` them and leave nothing in the folder;
-        `several` short ones may go to a node at once.
+        `bundled` short ones may go to a node at once.
         """
         if self.ray is not None:
             from kerashw.cluster import Cluster
 
             cpus = 1 if self.cpus_per_trial is None else self.cpus_per_trial
             return Cluster(self.ray, common, most=self.workers, cpus=cpus, gpus=self.gpus_per_trial or 0,
-                           several=several, is_verbose=self.is_verbose, do=do)  # fmt: skip
+                           bundled=bundled, is_verbose=self.is_verbose, do=do)  # fmt: skip
         from kerashw.workers import Workers
 
         return Workers(self.workers or 1, common, folder / f".common.{os.getpid()}", do)

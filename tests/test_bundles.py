@@ -12,7 +12,7 @@ def taken(bundles, free):
 
 def filled(count, *paces):
     """Bundles with so many jobs waiting, after one bundle of a single job for each pace."""
-    bundles = Bundles(several=True)
+    bundles = Bundles(bundled=True)
     for pace in paces:
         bundles.heard(["earlier"], pace)
     for name in range(count):
@@ -70,3 +70,11 @@ def test_jobs_whose_worker_died_go_alone_until_they_are_done():
     bundles.add(0, None)
     bundles.add(1, None)
     assert taken(bundles, free=1) == [[0, 1]]
+
+
+def test_what_a_worker_gives_back_goes_next_in_its_order():
+    bundles = filled(4, 0.0)
+    (bundle,) = bundles.taken(free=1)
+    bundles.add("later", None)
+    bundles.heard([0], 10.0, left=bundle[1:])
+    assert [taken(bundles, free=1) for _ in range(4)] == [[[1]], [[2]], [[3]], [["later"]]]

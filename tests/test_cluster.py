@@ -15,7 +15,7 @@ import pytest
 from workers_driver import flown, found, nothing, reckoned
 
 import kerashw.cluster
-from kerashw.bundles import MOST
+from kerashw.bundles import MOST, TOGETHER
 from kerashw.cluster import Cluster, check_answers
 from kerashw.crew import Crew
 from kerashw.errors import UsageError, WorkError
@@ -208,9 +208,9 @@ def deadly(common, job):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("several, most", [(False, 2), (True, 2 * MOST)])
-def test_short_jobs_go_to_a_worker_several_at_once_where_they_may(several, most, nodes):
-    with node(nodes, num_cpus=2), doing(nodes, slept_then_told, several=several) as workers:
+@pytest.mark.parametrize("bundled, most", [(False, 2), (True, 2 * MOST)])
+def test_short_jobs_go_to_a_worker_several_at_once_where_they_may(bundled, most, nodes):
+    with node(nodes, num_cpus=2), doing(nodes, slept_then_told, bundled=bundled) as workers:
         workers.submit("first", 0.0)
         assert workers.next()[0] == "first"
         assert workers.free() == most
@@ -223,6 +223,18 @@ def test_short_jobs_go_to_a_worker_several_at_once_where_they_may(several, most,
         assert workers.next()[0] == "long" and workers.free() == 2
 
 
+@pytest.mark.slow
+def test_a_bundle_that_turns_out_long_is_given_back_but_for_what_has_begun(nodes):
+    with node(nodes, num_cpus=1), doing(nodes, slept_then_told, bundled=True) as workers:
+        workers.submit("short", 0.0)
+        assert workers.next()[0] == "short" and workers.free() == MOST
+        for name in range(4):
+            workers.submit(name, 2 * TOGETHER)
+        assert workers.next()[0] == 0
+        assert workers.free() == 1 - 3, "the other three wait for whoever is free"
+        assert [workers.next()[0] for _ in range(3)] == [1, 2, 3]
+
+
 def done_unless_deadly(common, job):
     """Ends its worker where the job says so."""
     killed(common, job)
@@ -231,7 +243,7 @@ def done_unless_deadly(common, job):
 
 @pytest.mark.slow
 def test_jobs_whose_bundle_lost_its_worker_go_alone_so_that_the_guilty_one_is_found(nodes):
-    with node(nodes, num_cpus=1), doing(nodes, done_unless_deadly, several=True) as workers:
+    with node(nodes, num_cpus=1), doing(nodes, done_unless_deadly, bundled=True) as workers:
         workers.submit("first", False)
         assert workers.next() == ("first", "done") and workers.free() == MOST
         jobs = {name: name == 2 for name in range(4)}

@@ -231,7 +231,7 @@ def main(base, kind, what, kills, seed):
 
         def hired(common):
             if nodes:
-                return Cluster(nodes.address, common, several=True, do=reckoned, begin=nothing)
+                return Cluster(nodes.address, common, bundled=True, do=reckoned, begin=nothing)
             return Workers(NODES * CPUS, common, base / f".common.{os.getpid()}", do=reckoned, begin=nothing)
 
         def search(folder, tuner):

@@ -123,14 +123,14 @@ def _searched(setup, store, oracle, budget):
     if setup.crew.is_one and not store.turns():
         return search(setup, store, oracle, budget)
 
-    def hire(do=work, several=False):
-        return setup.crew.hired(setup.common, setup.run.folder, do, several)
+    def hire(do=work, bundled=False):
+        return setup.crew.hired(setup.common, setup.run.folder, do, bundled)
 
     if setup.trains_together(setup.model_of(first_settings(setup))):
         spread = None if setup.crew.is_one else Spread(lambda: hire(train_group), setup.progress.say)
         with spread or contextlib.nullcontext():
             return search(setup, store, oracle, budget, spread)
-    with hire(several=not oracle.learns) as workers:
+    with hire(bundled=not oracle.learns) as workers:
         return Flight(setup, store, oracle, workers, budget).search()
 
 
