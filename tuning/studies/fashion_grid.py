@@ -16,6 +16,7 @@ STUDY = Study(
         batch_size=64, epochs=15, patience=3,
     ),
     search=Grid(),
+    refit_average=0.25,  # the rate stays as it is to the end, so the last weights are one draw of many
     quick=dict(l2=1e-7, epochs=3, refit_epochs=8),
     published=Published("test_accuracy", 0.898, "padova-2021b"),
 )  # fmt: skip
