@@ -31,6 +31,41 @@ def bounded_loss(out):
     )  # fmt: skip
 
 
+def unseen(out):
+    """What the error of the regression net hangs on: the table of `benchmarks.gaps`, and what it shows in a sentence."""
+    file = out / "regression_gaps.json"
+    if not file.exists():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    winner, rows = found["winner"], found["rows"]
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    at = {(row["way"], row["epochs"]): row for row in rows}
+    lengths = sorted({length for _, length in at})
+    plain = [at[ways[0], length] for length in lengths]
+    best = min(rows, key=lambda row: statistics.mean(row["mse"]))
+    intervals = " or ".join(f"between {low:.3g} and {high:.3g}" for low, high in found["gaps"])
+    lines = [
+        f"The published winner ({_listed(winner)}) trained on all items, {found['seeds']} seeds for each test mse (python -m "
+        f"benchmarks.gaps). {found['inside']} of {found['test_items']} test items lie {intervals}, where there is no training "
+        "item; the last but one column is their share of the squared error, the last the error of the mean of the curves, "
+        f"both for {ways[0]}.",
+        "",
+        "| epochs | " + " | ".join(ways) + " | in the gaps | of the mean |",
+        "| --- |" + " --- |" * (len(ways) + 2),
+        *(f"| {row['epochs']:,} | " + " | ".join(_mean_of(at[way, row["epochs"]]["mse"]) for way in ways)
+          + f" | {100 * row['inside']:.0f} % | {row['together']:.3g} |" for row in plain),
+        "",
+        f"So the length of the refit decides, and what the curve does where no item tells it: "
+        f"{statistics.mean(best['mse']):.3g} is the best mean, at {best['epochs']:,} epochs ({best['way']}), and single seeds lie between {min(min(row['mse']) for row in rows):.3g} "
+        f"and {max(max(row['mse']) for row in rows):.3g}.",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _mean_of(errors):
+    return f"{statistics.mean(errors):.3g} ± {statistics.stdev(errors):.2g}"
+
+
 def against(study, other, beside=""):
     """Why one study does better than another of the same net: which settings differ, what that came to, and what else
     there is to know.
@@ -52,8 +87,12 @@ def against(study, other, beside=""):
 
 
 def _settings(metrics):
+    return _listed(metrics["winner"])
+
+
+def _listed(settings):
     return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-                     for name, value in metrics["winner"].items())  # fmt: skip
+                     for name, value in settings.items())  # fmt: skip
 
 
 def _refit(metrics):

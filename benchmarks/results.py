@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.machine import machine
-from benchmarks.reasons import against, bounded_loss
+from benchmarks.reasons import against, bounded_loss, unseen
 from kerashw.verdict import over_seeds
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -66,7 +66,7 @@ class System:
 
 SYSTEMS = (
     System("regression", ("--refits", "8"), bars={None: Bar("test", "mse", 0.0708, False)},
-           figures=("fit", "search_history", "activation_profiles")),
+           figures=("fit", "search_history", "activation_profiles"), why=unseen),
     System("regression_cv", ("--refits", "8"), bars={None: Bar("test", "mse", 0.112, False)},
            figures=("fit", "search_parallel")),
     System("regression_linear", ("--refits", "3"), figures=("arms_fit",)),

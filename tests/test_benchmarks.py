@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import itertools
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import floor, runs
+from benchmarks import floor, gaps, runs
 from benchmarks.__main__ import BENCHMARKS, main, rows_of
 from benchmarks.asked import Asked
 from benchmarks.functions import FUNCTIONS, grid, key, regression_table, score_of, study_of
@@ -19,6 +20,7 @@ from benchmarks.problem import Problem, Training, whole_search
 from benchmarks.report import markdown, read, save, table
 from benchmarks.rows import Row, Target, with_peer
 from benchmarks.significance import p_worse
+from kerashw.datasets import Dataset
 from kerashw.space import Choice
 
 CHECKOUT = Path(__file__).parent.parent
@@ -34,7 +36,7 @@ BROKEN = Row(what="broken", failed="ValueError: no such thing")
 
 
 @pytest.mark.parametrize(
-    "name", ["asked", "rows", "report", "floor", "significance", "functions", "problem", "images", "__main__"]
+    "name", ["asked", "rows", "report", "floor", "significance", "functions", "problem", "images", "gaps", "__main__"]
 )
 def test_the_examples_in_the_benchmarks_hold(name):
     module = importlib.import_module(f"benchmarks.{name}")
@@ -278,3 +280,19 @@ def test_every_proposal_for_the_regression_table_stands_in_it(side):
 
     scores = [value for _, value in SIDES[side](study_of("regression", 6, 4), score_of("regression", table), 0)]
     assert len(scores) == 6 and set(scores) <= set(table.values())
+
+
+# ---- the gaps of the regression data
+
+
+def test_the_gaps_have_every_length_and_way_and_the_mean_of_curves_errs_no_more_than_the_curves():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-3, -1, (10, 1)), rng.uniform(1, 3, (10, 1))]).astype("float32")
+    test = np.float32([[-2], [0], [2]])
+    dataset = Dataset("line", x, 2 * x, test, 2 * test, classes=(), source="made in the test")
+    found = gaps.measured(dataset, lengths=(2, 3), seeds=2)
+    assert found["gaps"] == [(float(x[x < 0].max()), float(x[x > 0].min()))] and found["inside"] == 1
+    assert [(row["way"], row["epochs"]) for row in found["rows"]] == [*itertools.product(gaps.WAYS, (2, 3))]
+    for row in found["rows"]:
+        assert len(row["mse"]) == 2 and row["mse"][0] != row["mse"][1]
+        assert 0 <= row["inside"] <= 1 and row["together"] <= np.mean(row["mse"])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.reasons import against, bounded_loss
+from benchmarks.reasons import against, bounded_loss, unseen
 
 
 @pytest.fixture
@@ -20,6 +20,10 @@ def out(tmp_path):
     for name, error, averaged in (("mine", 0.05, 25), ("theirs", 0.2, 1)):
         metrics = dict(test=dict(mse=error), winner=dict(batch_size=8, l2=error), refit=dict(epochs=1500, averaged=averaged))
         (tmp_path / name / "metrics.json").write_text(json.dumps(metrics))
+    gaps = dict(winner=dict(batch_size=10, learning_rate=0.00098362), gaps=[[-3.03, -0.94]], test_items=100, inside=43, seeds=2)
+    errors = {("plain", 10): [0.3, 0.1], ("plain", 20): [0.2, 0.1], ("calm", 10): [0.3, 0.2], ("calm", 20): [0.06, 0.04]}
+    gaps["rows"] = [dict(way=way, epochs=epochs, mse=mse, inside=0.5, together=0.15) for (way, epochs), mse in errors.items()]
+    (tmp_path / "regression_gaps.json").write_text(json.dumps(gaps))
     return tmp_path
 
 
@@ -37,5 +41,13 @@ def test_two_studies_of_one_net_are_set_against_each_other(out):
     assert told.endswith("1,500 epochs, its weights averaged over the last 25; there: 1,500 epochs. And this.")
 
 
+def test_what_lies_where_no_item_is_is_told_by_a_table_of_lengths_and_ways_and_by_the_best_of_them(out):
+    told = unseen(out)
+    assert told.startswith("The published winner (batch_size 10, learning_rate 0.0009836) trained on all items, 2 seeds")
+    assert "43 of 100 test items lie between -3.03 and -0.94, where" in told
+    assert "| 10 | 0.2 ± 0.14 | 0.25 ± 0.071 | 50 % | 0.15 |" in told
+    assert told.endswith("0.05 is the best mean, at 20 epochs (calm), and single seeds lie between 0.04 and 0.3.")
+
+
 def test_without_the_runs_there_is_nothing_to_say(tmp_path):
-    assert bounded_loss(tmp_path) is None and against("mine", "theirs")(tmp_path) is None
+    assert all(why(tmp_path) is None for why in (bounded_loss, unseen, against("mine", "theirs")))
