@@ -279,9 +279,10 @@ def budget(study, metrics):
     """What a run spent, in a sentence."""
     counts = metrics["trials"]
     fates = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+    total = sum(counts.values())
     seconds, refit = metrics["seconds"], metrics["refit"]
     return (
-        f"Seed {study['seed']}; {sum(counts.values()):,} trials ({fates}) in {seconds['trials'] / 60:.1f} min of training"
+        f"Seed {study['seed']}; {total:,} trial{'s' * (total != 1)} ({fates}) in {seconds['trials'] / 60:.1f} min of training"
         f"{' on one core' if study['hardware']['processors'] == 1 else ''}; "
         f"the refit took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min; "
         f"{metrics['parameters']:,} parameters; begun at commit {(study['git_commit'] or 'none')[:12]}."
