@@ -21,7 +21,8 @@ STUDY = Study(
         batch_normalization=True,
         dropout=Real(0.2, 0.5),
         augment=Augment(rotation=12, zoom=0.10, shear=6, width_shift=0.08, height_shift=0.08),
-        optimizer="adam",
+        optimizer="adamw",
+        weight_decay=0.02,
         learning_rate=Real(5e-4, 5e-3, log=True),
         schedule="cosine",
         batch_size=Choice(64, 128),
@@ -29,6 +30,6 @@ STUDY = Study(
     ),
     prune="median",
     search=Bayesian(trials=8, initial=5),
-    refit_epochs=30,
+    refit_epochs=45,
     quick=dict(search=Bayesian(trials=2), epochs=1, batch_size=128, dropout=0.4, refit_epochs=4),
 )
