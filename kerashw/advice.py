@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerashw.narrowing import best_count, narrowed, place_of
+from kerashw.objectives import cost_sign
 
 REGULARISERS = ("dropout", "spatial_dropout", "conv_dropout", "l2", "weight_decay")
 ENOUGH = 12  # completed trials before anything is said of a setting
@@ -38,7 +39,7 @@ def useless_regularisers(spaces, trials, direction):
     """
     from scipy.stats import mannwhitneyu
 
-    sign = -1 if direction == "max" else 1
+    sign = cost_sign(direction)
     found = []
     for name, space in spaces.items():
         if name not in REGULARISERS or "choice" in space or len(trials) < ENOUGH:

@@ -189,7 +189,7 @@ def room(nodes, cpus, gpus):
 def check_installed():
     """Nothing, where Ray is there."""
     if importlib.util.find_spec("ray") is None:
-        raise UsageError("--ray needs Ray, not installed here: pip install 'kerashw[ray]'.")
+        raise UsageError("--ray needs Ray, not installed here: pip install 'ray>=2.60,<3'.")
 
 
 @contextlib.contextmanager

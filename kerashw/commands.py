@@ -134,9 +134,14 @@ def run(main, argv=None):
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader has gone; nothing may be flushed to it at exit
             return 1
         except (Exception, KeyboardInterrupt) as error:
-            code, line = _told(error, is_verbose="-v" in argv or "--verbose" in argv)
+            code, line = _told(error, is_verbose=_is_verbose(argv))
         print(f"kerashw: {_shortened(line)}", file=sys.stderr)
         return code
+
+
+def _is_verbose(argv):
+    """Whether all of a fault is to be said: every verb has the variable, `tune` the option as well."""
+    return "-v" in argv or "--verbose" in argv or os.environ.get("KERASHW_VERBOSE") == "1"
 
 
 def _told(error, is_verbose):
@@ -152,7 +157,7 @@ def _told(error, is_verbose):
     if is_verbose:
         raise error
     first = next(iter(str(error).strip().splitlines()), "")
-    return 1, f"{type(error).__name__}: {first} (an unforeseen fault; -v shows where)"
+    return 1, f"{type(error).__name__}: {first} (an unforeseen fault; KERASHW_VERBOSE=1 shows where)"
 
 
 def _shortened(line):

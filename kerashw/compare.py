@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
+from kerashw.commands import Parser, folder, quiet_tensorflow, run
 from kerashw.errors import UsageError
 from kerashw.progress import Progress
 from kerashw.report import data_of, records_of
@@ -21,7 +21,7 @@ def main(argv):
     parser.add_argument("--out", metavar="FILE", help="the page (default: compare.html in the folder above the runs)")
     parser.add_argument("--data-dir", type=folder, metavar="DIR", help="where the runs' own data lie now")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    options = from_environment(parser).parse_args(argv)
+    options = parser.parse_args(argv)
     runs = [one for named in options.runs for one in Run.all_finished(named)]
     names = names_of(runs)
     check_comparable(runs)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
+from kerashw.commands import Parser, folder, quiet_tensorflow, run
 from kerashw.errors import UsageError
 from kerashw.provenance import dataset_of
 from kerashw.results import Results
@@ -23,7 +23,7 @@ def main(argv):
     parser.add_argument("--data-dir", type=folder, metavar="DIR",
                         help="other data of the same kind (default: the run's own)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = from_environment(parser).parse_args(argv)
+    options = parser.parse_args(argv)
     finished = Run.finished(options.run)
     dataset = other_data(finished, options.data_dir) if options.data_dir else dataset_of(finished)
     quiet_tensorflow()

@@ -3,7 +3,7 @@
 import sys
 
 from kerashw import interrupts
-from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
+from kerashw.commands import Parser, folder, quiet_tensorflow, run
 from kerashw.errors import UsageError, WorkError
 from kerashw.provenance import dataset_of
 from kerashw.run import Run
@@ -24,7 +24,7 @@ def main(argv):
                         help=f"one or more of {', '.join(FILES)}")  # fmt: skip
     parser.add_argument("--data-dir", type=folder, metavar="DIR",
                         help="where the run's data are now (default: where they were)")  # fmt: skip
-    options = from_environment(parser).parse_args(argv)
+    options = parser.parse_args(argv)
     finished = Run.finished(options.run)
     if set(options.format) == {"onnx"}:  # else the other formats are made all the same
         from kerashw.formats.onnx import lacking

@@ -12,11 +12,11 @@ import tensorflow as tf
 from kerashw.averaging import averaged_from
 from kerashw.batches import epoch_order
 from kerashw.loop import Fixed, Shape, State, program, rows_of
+from kerashw.objectives import OBJECTIVES, cost_sign
 from kerashw.reuse import draw_weights
 from kerashw.rules import RULES
 from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING
-from kerashw.objectives import OBJECTIVES
 from kerashw.training import Diverged, Trained
 
 # Between two looks at the clock: so many items of all members, or items times parameters; about a second of work.
@@ -156,7 +156,7 @@ class Group:
             spread=floats([_spread(y, member.train_indices) for member in self.rows]),
             held_spread=floats([_spread(y, indices) for indices in held]),
             objective=tf.constant(_metric_names(self.task, True).index(self.objective) if is_watched else -1),
-            sign=tf.constant(1.0 if OBJECTIVES[self.objective] == "max" else -1.0),
+            sign=tf.constant(-1.0 * cost_sign(OBJECTIVES[self.objective])),
         )
 
     def _factors(self):

@@ -1,4 +1,6 @@
-"""Augmentation as one Keras layer, at work in training only: one affine transform per image, then brightness.
+"""What Keras lacks: augmentation as one layer at work in training only, and a leaky ReLU with the slope of 0.01.
+
+Augmentation is one affine transform per image, then brightness:
 
     inputs = keras.Input((28, 28, 1), dtype="uint8")
     x = augment_layer(Augment(rotation=20, zoom=0.1))(inputs)

@@ -1,6 +1,6 @@
 """A search's trials as a table: what each tried, how it scored in every fold, and how it ranks."""
 
-from kerashw.objectives import OBJECTIVES
+from kerashw.objectives import OBJECTIVES, cost_sign
 from kerashw.selection import front_of, value_of
 
 
@@ -54,7 +54,7 @@ def further(objectives):
 
 def ranking(objective, trials):
     """{number of a completed trial: its rank}; equal scores share a rank."""
-    sign = -1 if OBJECTIVES[objective] == "max" else 1
+    sign = cost_sign(OBJECTIVES[objective])
     completed = [trial for trial in trials if trial.status == "completed"]
     scores = [sign * trial.score for trial in completed]
     return {trial.number: 1 + sum(other < sign * trial.score for other in scores) for trial in completed}

@@ -4,6 +4,7 @@ Every builder is told the shape of one item and the number of outputs; all else 
 more dimensions are images of uint8 pixels, which the model itself scales to [0, 1]: it takes what a file holds.
 Outputs are logits (classes) or values (regression). Layers are named `conv_1`, `dense_1`, `output`: the names
 of the files their pictures go to. Keras is imported by the first build, so declarations stay light.
+The activation "leaky_relu" has the slope 0.01 that the reports' PyTorch has; Keras's own is 0.2.
 """
 
 

@@ -6,6 +6,8 @@ A search that begins with a coarse grid goes on in the cells of the grid where i
 import itertools
 import math
 
+from kerashw.objectives import cost_sign
+
 LEAST = 3  # trials that count as the best, however few there are
 
 
@@ -35,7 +37,7 @@ def narrowed(spaces, trials, direction, *, margin=0.05, cells=None):
     >>> round(found["rate"]["real"]["high"], 6), found["kind"]
     (100.0, {'choice': ['a', 'b']})
     """
-    sign = -1 if direction == "max" else 1
+    sign = cost_sign(direction)
     ranked = sorted(trials, key=lambda trial: sign * trial[1])
     best = [settings for settings, _ in ranked[: best_count(len(ranked))]]
 

@@ -10,6 +10,15 @@ DIRECTIONS = {**OBJECTIVES, **COSTS}
 WINNERS = ("knee", "best")  # which trial of a front wins; or the number of a trial
 
 
+def cost_sign(direction):
+    """1 where less is better ("min"), -1 where more is ("max"): a value times it is a cost.
+
+    >>> sorted([0.8, 0.9, 0.7], key=lambda accuracy: cost_sign("max") * accuracy)
+    [0.9, 0.8, 0.7]
+    """
+    return -1 if direction == "max" else 1
+
+
 def check_objectives(objective, objectives, winner):
     """Nothing, where these fields of a study go together.
 

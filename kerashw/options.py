@@ -31,9 +31,9 @@ def parser():
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
     add("--refits", type=whole(1), metavar="N", help="train the winner N times, each with another seed, and tell the "
-        "spread of its test metrics (default: 1)")  # fmt: skip
+        "spread of its test metrics (default: the study's, mostly 1)")  # fmt: skip
     add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
-        "train all to their end (default: median in the preset quick)")  # fmt: skip
+        "train all to their end (default: as the study says; in the preset quick mostly median)")  # fmt: skip
     add("--objectives", type=checked(parse_objectives), metavar="NAME,NAME", help="search by several at once, such as "
         "val_accuracy,parameters or val_mse,latency; the first, of validation, leads; or by a single one")  # fmt: skip
     add("--winner", type=checked(parse_winner), metavar="knee|best|N", help="which trial of several objectives wins: the "

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from kerashw.commands import Parser, from_environment, quiet_tensorflow, run, whole
+from kerashw.commands import Parser, quiet_tensorflow, run, whole
 from kerashw.errors import UsageError
 from kerashw.framing import Frame
 from kerashw.items import read_pieces
@@ -40,7 +40,7 @@ def main(argv):
     parser.add_argument("files", metavar="FILE", nargs="+", help="files, folders of them, or -")
     parser.add_argument("--top-k", type=whole(1), default=3, metavar="K", help="how many classes (default: 3)")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table", help="json: a line each")
-    options = from_environment(parser).parse_args(argv)
+    options = parser.parse_args(argv)
     finished = Run.finished(options.run)
     sources = find_sources(options.files)
     data = finished.study()["data"]

@@ -15,7 +15,7 @@ TRIAL_LINE_SECONDS = 1.0  # elsewhere, between the lines of trials that end in q
 class Progress:
     """Hears of trials and batches, shows what is done, failed and best, and how long the rest will take.
 
-    Work is counted in epochs of the search; an epoch of the refit counts for its share of items.
+    Work is counted in epochs: those of the search, and then, from 0 again, those of the refit.
     """
 
     def __init__(self, name, *, quiet=False, stream=None, end=math.inf):

@@ -2,7 +2,7 @@
 
 import sys
 
-from kerashw.commands import Parser, folder, from_environment, quiet_tensorflow, run
+from kerashw.commands import Parser, folder, quiet_tensorflow, run
 from kerashw.progress import Progress
 from kerashw.run import Run
 
@@ -17,7 +17,7 @@ def main(argv):
     parser.add_argument("--no-figures", action="store_true", help="keep the figures as they are, write the page only")
     parser.add_argument("--data-dir", type=folder, metavar="DIR", help="where the run's own data lie now")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    options = from_environment(parser).parse_args(argv)
+    options = parser.parse_args(argv)
     asked = {one: Run.all_finished(one) for one in options.runs}
     drawn = [one for named, runs in asked.items() for one in runs if not options.no_figures or not Run(named).exists]
     data = data_of(drawn, options.data_dir)

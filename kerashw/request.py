@@ -150,10 +150,7 @@ def choose_anew(resolved, command):
 
 def check_own(run):
     """Nothing, unless files that a run would write over lie in a folder that is no run."""
-    files = (run.store_file, run.store_copy, run.trials_file, run.history_file, run.metrics_file, run.keras_file,
-             run.litert_file, run.onnx_file, run.exports_file, run.report_file, run.saved_model.parent, run.figures,
-             run.tensorboard, run.checkpoints)  # fmt: skip
-    theirs = [file.name for file in files if file.exists()]
+    theirs = [path.name for path in (*run.files, *run.folders) if path.exists()]
     if theirs and not run.exists and not has_lost_its_study(run):
         raise UsageError(
             f"{run.folder} holds {', '.join(theirs)} but no study.json, so it is no run of kerashw, which would "

@@ -46,6 +46,13 @@ class Run:
         self.tensorboard = self.folder / "tensorboard"
         self.checkpoints = self.folder / "checkpoints"
         self.report_file = self.folder / "report.html"
+        # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
+        self.files = (
+            self.store_copy, *(self.folder / f"trials.db{end}" for end in ("-wal", "-shm", "")), self.trials_file,
+            self.history_file, self.metrics_file, self.curves_file, self.exports_file, self.keras_file, self.litert_file,
+            self.onnx_file, self.report_file, self.study_file,
+        )  # fmt: skip
+        self.folders = (self.tensorboard, self.checkpoints, self.saved_model.parent, self.figures)
 
     @classmethod
     def begun(cls, folder):
@@ -117,13 +124,10 @@ class Run:
 
     def clear(self):
         """Nothing of the run is left; files that are not a run's stay."""
-        for path in (self.tensorboard, self.checkpoints, self.folder / "model", self.figures):
+        for path in self.folders:
             shutil.rmtree(path, ignore_errors=True)
-        # study.json goes last: while it stands, the folder is known as a run and can be cleared again.
-        for name in ("trials.db.copy", "trials.db-wal", "trials.db-shm", "trials.db", "trials.csv", "history.csv",
-                     "metrics.json", "curves.json", "exports.json", "model.keras", "model.tflite", "model.onnx",
-                     "report.html", "study.json"):  # fmt: skip
-            (self.folder / name).unlink(missing_ok=True)
+        for path in self.files:
+            path.unlink(missing_ok=True)
 
     def checkpoint_of(self, trial):
         """Where the state lies in which the training of a trial ended."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerashw.objectives import OBJECTIVES
+from kerashw.objectives import OBJECTIVES, cost_sign
 
 
 def pick_best(history, objective):
@@ -21,7 +21,7 @@ def first_below(history, bars, objective, score_epoch="best"):
     >>> first_below({"epoch": [1, 2, 3], "val_mse": [0.9, 0.5, 0.6]}, [(1, 1.0), (2, 0.4)], "val_mse")
     2
     """
-    sign = 1 if OBJECTIVES[objective] == "max" else -1
+    sign = -cost_sign(OBJECTIVES[objective])
     for epoch, bar in bars:
         reached = sign * np.array(history[objective][:epoch]) if len(history[objective]) >= epoch else ()
         if len(reached) and (np.nanmax(reached) if score_epoch == "best" else reached[-1]) < sign * bar:

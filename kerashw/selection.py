@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerashw.errors import UsageError
-from kerashw.objectives import DIRECTIONS
+from kerashw.objectives import DIRECTIONS, cost_sign
 from kerashw.pareto import front, knee
 
 
@@ -94,7 +94,7 @@ def chosen(metrics):
 
 
 def _signs(objectives):
-    return [-1 if DIRECTIONS[name] == "max" else 1 for name in objectives]
+    return [cost_sign(DIRECTIONS[name]) for name in objectives]
 
 
 def _table(trials, objectives):

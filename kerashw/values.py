@@ -23,7 +23,7 @@ def parse_setting(text):
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip().isidentifier() or not value.strip():
-        raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as --set learning_rate=0.01.")
+        raise UsageError(f"{text!r}: expected KEY=VALUE, such as --set learning_rate=0.01.")
     return key.strip(), parse_value(value.strip())
 
 
@@ -33,7 +33,7 @@ def parse_value(text):
         return _evaluate(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):  # what ast gives on odd text
         if re.match(rf"({'|'.join(CALLABLE)})\s*\(", text):
-            raise UsageError(f"--set: {text!r} cannot be read; write it as in a study, with plain values.") from None
+            raise UsageError(f"{text!r} cannot be read; write it as in a study, with plain values.") from None
         return text
 
 
@@ -45,7 +45,7 @@ def _evaluate(node):
         try:
             return CALLABLE[node.func.id](*arguments, **keywords)
         except TypeError as error:
-            raise UsageError(f"--set: {ast.unparse(node)}: {error}.") from None
+            raise UsageError(f"{ast.unparse(node)}: {error}.") from None
     if isinstance(node, (ast.Tuple, ast.List)):
         return tuple(_evaluate(part) for part in node.elts)
     return ast.literal_eval(node)

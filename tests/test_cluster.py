@@ -138,7 +138,7 @@ def test_a_missing_ray_is_said_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "path_importer_cache", {})
     monkeypatch.delitem(sys.modules, "ray", raising=False)
-    with pytest.raises(UsageError, match=r"--ray needs Ray, not installed here: pip install 'kerashw\[ray\]'\."):
+    with pytest.raises(UsageError, match=r"--ray needs Ray, not installed here: pip install 'ray>=2\.60,<3'\."):
         Crew(ray="local")
 
 

@@ -586,7 +586,7 @@ def test_a_stand_in_is_said_in_the_plan_and_on_stderr_while_stdout_stays_json(an
         (UsageError("two\nlines"), 2, "kerashw: two lines\n"),
         (KeyboardInterrupt(), 130, "kerashw: interrupted.\n"),
         (OSError(28, "No space left on device", "x/a.json"), 1, "kerashw: x/a.json: No space left on device;"),
-        (KeyError("size"), 1, "kerashw: KeyError: 'size' (an unforeseen fault; -v shows where)\n"),
+        (KeyError("size"), 1, "kerashw: KeyError: 'size' (an unforeseen fault; KERASHW_VERBOSE=1 shows where)\n"),
         (RuntimeError(""), 1, "kerashw: RuntimeError: "),
     ],
 )

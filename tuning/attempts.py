@@ -143,8 +143,8 @@ def record(setup, store, results, medians):
             name: [value if np.isfinite(value) else None for value in values]
             for name, values in trained.history.items()
         }
-        record = Execution(*place, seed, score, trained.best_epoch, trained.seconds, metrics)
-        executions.append((attempt.proposal.number, record, history))
+        done = Execution(*place, seed, score, trained.best_epoch, trained.seconds, metrics)
+        executions.append((attempt.proposal.number, done, history))
         attempt.scores[place] = score
         attempt.cut |= trained.cut
         if trained.pruned is not None:

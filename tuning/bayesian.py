@@ -6,6 +6,7 @@ import keras_tuner
 import numpy as np
 
 from kerashw.narrowing import coarse_grid, narrowed
+from kerashw.objectives import cost_sign
 from kerashw.seeds import derive
 from tuning.gaussian import suggest
 from tuning.replayable import RUNNING, STOPPED, Replayable
@@ -66,7 +67,7 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
             (proposals,) = self._suggest(number, 1, known, self._scalarised(known, number), pending, kernels={})
         else:
             if first not in self.suggested:
-                sign = -1 if self.objective.direction == "max" else 1
+                sign = cost_sign(self.objective.direction)
                 scores = np.array([sign * trial.score for trial in known])
                 self.suggested = {first: self._suggest(first, end - first, known, scores, pending, self.kernels)}
             proposals = self.suggested[first][number - first]
@@ -81,7 +82,7 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
     def _scalarised(self, known, number):
         """The known trials' scores by all objectives, as they count for the proposal of that number; less is better."""
         values = [(trial.score, *self.others[trial.trial_id]) for trial in known]
-        signs = [-1 if direction == "max" else 1 for direction in self.directions]
+        signs = [cost_sign(direction) for direction in self.directions]
         return scalarised(values, signs, seed=derive(self.run_seed, "weights", number))
 
     def _suggest(self, number, count, known, scores, pending, kernels):

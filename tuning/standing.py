@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from kerashw.errors import NoTrialSucceeded
-from kerashw.objectives import OBJECTIVES
+from kerashw.objectives import OBJECTIVES, cost_sign
 from kerashw.selection import values_of, winner_of
 from tuning.pruning import Medians
 
@@ -111,8 +111,8 @@ def better(objective, best, trial):
         return best
     if best is None:
         return trial
-    sign = 1 if OBJECTIVES[objective] == "max" else -1
-    ahead = sign * trial.score - sign * best.score
+    sign = cost_sign(OBJECTIVES[objective])
+    ahead = sign * best.score - sign * trial.score
     return trial if ahead > 0 or (ahead == 0 and trial.number < best.number) else best
 
 

@@ -7,15 +7,13 @@ from kerashw.errors import UsageError
 
 @dataclass(frozen=True)
 class Known:
-    """A data set that `load` can find by name; sizes are those of the real one, not of its stand-in."""
+    """A data set that `load` can find by name."""
 
     title: str
     folders: tuple[str, ...]      # sub-folders of --data-dir in which its files are looked for, in this order
     builder: str                  # its class in tensorflow_datasets.image_classification.mnist; "" if it has none
     classes: tuple[str, ...]      # () for regression
     item_shape: tuple[int, ...]
-    train_size: int
-    test_size: int
 
     @property
     def task(self) -> str:
@@ -25,23 +23,23 @@ class Known:
 KNOWN = {
     "mnist": Known(
         title="MNIST handwritten digits", folders=("mnist",), builder="MNIST",
-        classes=tuple("0123456789"), item_shape=(28, 28), train_size=60_000, test_size=10_000),
+        classes=tuple("0123456789"), item_shape=(28, 28)),
     "fashion": Known(
         title="Fashion-MNIST garments", folders=("fashion-mnist", "fashion"), builder="FashionMNIST",
         classes=("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                  "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        item_shape=(28, 28), train_size=60_000, test_size=10_000),
+        item_shape=(28, 28)),
     "regression": Known(
         title="noisy function of one variable, with gaps", folders=("regression",), builder="",
-        classes=(), item_shape=(1,), train_size=100, test_size=100),
+        classes=(), item_shape=(1,)),
 }
 
 
 def describe(name: str) -> Known:
     """What is known of the data set `name`; an unknown name is refused with the list of known ones.
 
-    >>> describe("mnist").task, describe("mnist").train_size
-    ('classification', 60000)
+    >>> describe("mnist").task, describe("mnist").item_shape
+    ('classification', (28, 28))
     """
     if name not in KNOWN:
         raise UsageError(f"unknown data set {name!r}: known are {', '.join(KNOWN)}; "

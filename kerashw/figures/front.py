@@ -18,6 +18,7 @@ from kerashw.figures.style import (
     whole_ticks,
 )
 from kerashw.figures.trials import check, outside_sentence, view
+from kerashw.objectives import cost_sign
 from kerashw.pareto import spans_decades
 from kerashw.selection import in_words
 from kerashw.tradeoff import against
@@ -118,7 +119,7 @@ def _sentences(values, front, objectives, winner, knee):
     own = values[winner]
     told = ", ".join(f"{name} {number(own[name])}" for name in names)
     yield f"The winner is trial {winner}{', the knee of the front' if winner == knee else ''}: {told}."
-    sign = -1 if objectives[names[0]] == "max" else 1
+    sign = cost_sign(objectives[names[0]])
     best = min(front, key=lambda trial: sign * values[trial][names[0]])
     if best != winner:
         yield f"Against trial {best}, the best by {names[0]}: {against(own, values[best])}."

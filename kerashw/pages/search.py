@@ -6,6 +6,7 @@ import re
 from kerashw.figures.style import counted, number
 from kerashw.leaderboard import further
 from kerashw.narrowing import coarse_grid, narrowed
+from kerashw.objectives import DIRECTIONS, OBJECTIVES, cost_sign
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words, is_searched, weights_of
@@ -13,7 +14,6 @@ from kerashw.progress import duration
 from kerashw.selection import chosen, in_words as listed, values_of
 from kerashw.space import SEARCHES
 from kerashw.tradeoff import against
-from kerashw.objectives import DIRECTIONS, OBJECTIVES
 
 FIRST, LAST = ("rank", "trial", "mean", "std"), ("status", "seconds", "best_epoch", "parameters", "reason", "message")
 
@@ -119,7 +119,7 @@ def front(kept):
     won = kept.metrics["validation"]["trial"]
     winner = next(trial for trial in kept.ended if trial.number == won)
     own = dict(zip(objectives, values_of(winner, objectives)))
-    sign = -1 if DIRECTIONS[objectives[0]] == "max" else 1
+    sign = cost_sign(DIRECTIONS[objectives[0]])
     numbers = sorted(values, key=lambda number: sign * values[number][objectives[0]])
     words = {number: "the winner" if number == won else against(values[number], own) for number in numbers
              if None not in own.values()}  # fmt: skip  a trial chosen by hand may lack a value

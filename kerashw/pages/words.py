@@ -40,16 +40,6 @@ def in_words(value):
     return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
 
 
-def in_short(value):
-    """The same cut to the size of a field.
-
-    >>> in_short("a word")
-    'a word'
-    """
-    text = in_words(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def weights_of(refit):
     """Which weights a refit ended with, as metrics.json tells of it.
 

@@ -1,6 +1,7 @@
 """The arms of a study beside each other, as numbers for figures; all is read from the folders of their runs."""
 
 from kerashw.evaluation import predict
+from kerashw.objectives import OBJECTIVES
 from kerashw.pictures.data import curve_places, is_curve, points
 from kerashw.pictures.training import without_twins
 
@@ -29,7 +30,7 @@ def curves(arms, metric):
     return {
         "arms": {name: record.winner_history[metric] for name, record in arms.items()},
         "published": _published(arms, metric), "metric": metric,
-        "direction": "max" if metric.endswith(("accuracy", "r2")) else "min",
+        "direction": OBJECTIVES[f"val_{metric.removeprefix('val_')}"],
         "title": f"Compared: {where} {metric.removeprefix('val_')} of {'each winner' if several else 'each'}",
     }  # fmt: skip
 
