@@ -10,6 +10,15 @@ def averaged_from(epochs, share):
     return epochs - max(1, round(share * epochs))
 
 
+def averaged_of(done, epochs, share):
+    """After how many epochs the weights of a training were averaged that was cut after `done` of its epochs.
+
+    >>> averaged_of(100, 100, 0.25), averaged_of(80, 100, 0.25), averaged_of(50, 100, 0.25)
+    (25, 5, 1)
+    """
+    return max(1, done - averaged_from(epochs, share))
+
+
 def mean_of_last(epochs, share):
     """A callback that leaves a model with the mean of its weights after the last epochs."""
     import keras

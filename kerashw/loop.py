@@ -210,8 +210,9 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
         best = _where(improved, weights, state.best_weights)
         if not fixed.held.shape[1]:
             share = 1 / tf.cast(tf.maximum(number - fixed.mean_from + 1, 1), tf.float32)[:, tf.newaxis]
+            # Before the first epoch that counts the share is 1: a training that is cut there keeps its latest weights.
             best = tuple(mean + (row - mean) * share for mean, row in zip(state.best_weights, weights))
-            best = _where(running & (number >= fixed.mean_from), best, state.best_weights)
+            best = _where(running, best, state.best_weights)
         waited = tf.where(improved, 0, state.waited + 1)
         state = state._replace(
             best_weights=best,

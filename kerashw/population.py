@@ -11,6 +11,7 @@ there are processors.
 
 import collections
 import contextlib
+import time
 from dataclasses import replace
 
 import keras
@@ -23,7 +24,7 @@ from kerashw.settings import TRAINING, builder_keywords
 from kerashw.threads import How, Threads
 from kerashw.training import Trained, build_model
 
-__all__ = ["Member", "models_of", "suits", "train_in_groups", "train_together"]
+__all__ = ["Member", "models_of", "most_in_loop", "suits", "train_in_groups", "train_together"]
 
 SMALL = 1e8  # items times parameters: above it the arithmetic outweighs what `fit` costs per epoch
 SIZES = (1, 4, 16, 64)  # members in one loop
@@ -53,7 +54,8 @@ def suits(model, items):
 
 
 def train_together(builder, members, task, **how):
-    """A Trained model for each member, in their order; for one that diverged, the Diverged it would have raised.
+    """A Trained model for each member, in their order; for one that diverged, the Diverged it would have raised. None for
+    one whose group had not begun at the deadline.
 
     Takes what `train_in_groups` takes. The models must suit.
     """
@@ -72,7 +74,7 @@ def train_in_groups(
     """(places of some members, their results) for each group as it ends; an exception for a group that failed.
 
     A group with none of the places `wanted` is left out: groups are the same whichever are wanted, and with them the
-    rounding of the results. A `kerashw.spread.Spread` may give groups to workers. The rest are the fields of
+    rounding of the results. Groups that have not begun at the deadline are left out as well, but for the first. A `kerashw.spread.Spread` may give groups to workers. The rest are the fields of
     `kerashw.threads.How`.
     """
     how = How(**how)
@@ -86,14 +88,18 @@ def train_in_groups(
               if wanted is None or not wanted.isdisjoint(group.places)]  # fmt: skip
     threads = Threads(how, share=max(1, min(processors(), len(groups))))
     hands = threads if spread is None else spread.over(threads, len(groups))
-    waiting, at_it = collections.deque(groups), 0
+    waiting, at_it, ended = collections.deque(groups), 0, 0
     with contextlib.closing(hands):
         while waiting or at_it:
+            if time.monotonic() > how.deadline and (ended or at_it):
+                waiting.clear()
             while waiting and hands.free() > 0:
                 hands.submit(waiting.popleft())
                 at_it += 1
+            if not at_it:
+                return
             group, results = hands.next()
-            at_it -= 1
+            at_it, ended = at_it - 1, ended + 1
             if not isinstance(results, (Exception, Failure)):
                 results = [_with_model(builder, member, task, trained)
                            for member, trained in zip(group.members, results)]  # fmt: skip
@@ -131,13 +137,17 @@ def _groups(members, built, task, how):
         first = members[places[0]]
         epochs = first.epochs or {**TRAINING, **first.settings}["epochs"]
         each = epochs * _seconds(built[places[0]].count_params(), len(first.train_indices), wide)
-        most = max(size for size in SIZES if size == 1 or size * built[places[0]].count_params() <= CACHED)
-        for size, some in _sized(places, each, most):
+        for size, some in _sized(places, each, most_in_loop(built[places[0]])):
             yield Group(
                 some, [members[place] for place in some], [built[place] for place in some], task, size=size,
                 optimizer=optimizer, wide=wide, in_step=size == 1 or len(steps) == 1, longest=longest,
                 most_held=most_held, **how,
             )  # fmt: skip
+
+
+def most_in_loop(model):
+    """How many trainings of a model share one loop at most."""
+    return max(size for size in SIZES if size == 1 or size * model.count_params() <= CACHED)
 
 
 def _sized(places, each, most):

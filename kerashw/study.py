@@ -99,7 +99,12 @@ class Study:
                 if not isinstance(changes, Mapping):
                     raise UsageError(f"arm {name!r} must be a dict of changes, got {changes!r}.")
                 with _naming(f"arm {name!r}"):
-                    self.arm(name)
+                    arm = self.arm(name)
+                if (arm.data, arm.samples) != (self.data, self.samples):
+                    raise UsageError(
+                        f"arm {name!r} has data={arm.data!r}, samples={arm.samples!r}, the study {self.data!r}, "
+                        f"{self.samples!r}: arms are compared on the same items; make it a study of its own."
+                    )
             return
         self._check_fields()
         self._check_settings()

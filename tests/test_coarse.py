@@ -74,3 +74,9 @@ def test_a_grid_that_leaves_no_trial_is_refused_with_both_numbers():
 def test_what_is_no_coarse_grid_is_refused(wrong):
     with pytest.raises(UsageError, match="coarse"):
         Bayesian(trials=50, **wrong)
+
+
+def test_a_grid_that_failed_as_a_whole_narrows_nothing():
+    space = dict(learning_rate=Real(0.5, 50, log=True))
+    found = list(proposals(oracle_of(space, Bayesian(trials=8, coarse=2)), lambda one: one.number if one.number > 1 else None))
+    assert len(found) == 8

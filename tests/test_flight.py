@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,39 @@ def test_what_one_process_began_several_workers_end(tmp_path, tuner, monkeypatch
     assert all(trial.status == "completed" for trial in trials)
 
 
+def test_a_promotion_that_failed_in_one_process_is_no_obstacle_to_several_workers(tmp_path, monkeypatch):
+    class Broken(Exception):
+        pass
+
+    class Breaks(Progress):
+        failed = after = 0
+
+        def trial_ended(self, trial, best):
+            self.failed += trial.status == "failed"
+            self.after += self.failed > 0
+            if self.after == 4:
+                raise Broken
+
+    def failing(common, job, callbacks=()):
+        fails = job.initial_epoch and job.seed % 2
+        return Outcome(None, Failure("diverged", "loss was nan"), seconds=0.0) if fails else reckoned(common, job)
+
+    monkeypatch.setattr(trials_module, "work", failing)
+    one = setup(tmp_path, "hyperband")
+    with pytest.raises(Broken):
+        walked(Setup(one.study, one.task, one.splits, one.seed, one.run, Breaks("", quiet=True)))
+
+    def broken(common, job, left=itertools.count(3, -1)):
+        if next(left) == 0:
+            raise Broken
+        return failing(common, job)
+
+    with pytest.raises(Broken):
+        flown(one, Hands(one.common, do=broken))
+    trials, _, _ = flown(one, Hands(one.common, do=failing))
+    assert {trial.status for trial in trials} == {"completed", "failed"}
+
+
 def test_a_slow_trial_holds_nobody_up(tmp_path):
     class Slow(Hands):
         def next(self):
@@ -257,6 +291,18 @@ def test_a_search_of_failures_is_given_up(tmp_path):
         flown(one, Hands(one.common, do=lambda common, job: fails))
     with contextlib.closing(Store(one.run.store_file)) as store:
         assert all(trial.status == "failed" for trial in store.trials())
+
+
+def test_first_trials_that_share_the_value_that_is_to_blame_do_not_end_a_grid(tmp_path):
+    one = setup(tmp_path, "grid")
+    one = Setup(replace(one.study, settings=dict(SPACE, batch_size=Choice(*range(2, 9))), search=Grid()), one.task, one.splits,
+                one.seed, one.run, one.progress)  # fmt: skip
+    first = one.study.settings["learning_rate"].values[0]
+    fails = Outcome(None, Failure("diverged", "loss was nan"), seconds=0.0)
+    trials, best, _ = flown(one, Hands(one.common, do=lambda common, job: (
+        fails if job.settings["learning_rate"] == first else reckoned(common, job))))  # fmt: skip
+    assert [trial.status for trial in trials] == ["failed"] * 14 + ["completed"] * (11 * 14)
+    assert best.proposed["learning_rate"] != first
 
 
 def test_too_many_parameters_fail_a_trial_elsewhere_as_well(tmp_path):

@@ -199,3 +199,18 @@ def test_only_small_chains_of_dense_layers_suit():
     assert not suits(models.mlp(input_shape=(28, 28), outputs=10), 60_000)
     assert not suits(models.mlp(input_shape=(1,), outputs=1, batch_normalization=True), 100)
     assert not suits(models.cnn(input_shape=(28, 28), outputs=10), 100)
+
+
+def test_a_training_that_is_cut_before_the_mean_begins_keeps_its_latest_weights(points):
+    planned = replace(member(3, held=None, epochs=2_000), average=0.1)
+    (cut,) = train_together(models.mlp, [planned], points, deadline=0.0)
+    done = len(cut.history["epoch"])
+    assert cut.cut and done < 1_800
+    (whole,) = train_together(models.mlp, [member(3, held=None, epochs=done)], points)
+    for one, other in zip(cut.model.get_weights(), whole.model.get_weights()):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_groups_that_have_not_begun_at_the_deadline_are_left_out_but_for_the_first(points):
+    found = train_together(models.mlp, [member(1, hidden=(units,)) for units in range(2, 8)], points, deadline=0.0)
+    assert 1 <= sum(one is not None for one in found) < 6

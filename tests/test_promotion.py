@@ -1,5 +1,8 @@
 """Promoted Hyperband trials whose parents' states are damaged: these are trained again, and all ends as it would."""
 
+from contextlib import closing
+
+import numpy as np
 import pytest
 from test_recovery import DAMAGE
 from test_search import LINES, SMALL, begun, rows_of, study_of, without_seconds
@@ -7,7 +10,9 @@ from test_search import LINES, SMALL, begun, rows_of, study_of, without_seconds
 from kerashw.progress import Progress
 from kerashw.run import Run
 from kerashw.space import Choice, Hyperband
+from tuning.oracles import expected_work
 from tuning.pipeline import make_setup, write_trials
+from tuning.promotion import parent_of
 from tuning.search import prepare, search
 
 RATES = Choice(*(round(0.001 * 1.7**place, 5) for place in range(12)))
@@ -56,3 +61,26 @@ def test_a_damaged_state_of_a_trial_is_found_and_the_trial_is_trained_again(how,
         assert path.exists() and (how == "deleted" or path.with_name(f"{path.name}.damaged-1").exists())
     for path in run.checkpoints.glob("*.damaged-*"):
         path.unlink()
+
+
+def test_each_execution_of_a_promoted_trial_goes_on_from_its_own_state(tmp_path):
+    settings = dict(SMALL, learning_rate=RATES, epochs=3)
+    setup = begun(tmp_path, study_of(Hyperband(factor=3), settings=settings, executions=2), LINES)
+    rows = searched(setup)
+    with closing(setup.run.store()) as store:
+        promoted, parent = next((trial.number, parent_of(store, trial.number)) for trial in store.trials()
+                                if parent_of(store, trial.number) is not None)  # fmt: skip
+        one, other = (setup.run.load_checkpoint(parent, execution) for execution in (0, 1))
+        assert not all(np.array_equal(*pair) for pair in zip(one, other))
+        store.drop_trial(promoted)
+    setup.run.checkpoint_of(parent, 1).unlink()
+    again = make_setup(setup.study, LINES, setup.run, seed=0, progress=Progress("toy", quiet=True))
+    assert searched(again) == rows
+
+
+def test_the_work_of_hyperband_counts_every_execution(tmp_path):
+    def epochs(executions):
+        study = study_of(Hyperband(factor=3), settings=dict(SMALL, learning_rate=RATES, epochs=9), executions=executions)
+        return expected_work(prepare(begun(tmp_path / str(executions), study, LINES)), study)[1]
+
+    assert epochs(2) == 2 * epochs(1)

@@ -1,6 +1,8 @@
 """The winner trained again with other seeds: told apart from the model that is kept, and not made twice."""
 
 import json
+import math
+import time
 from contextlib import closing
 
 import numpy as np
@@ -9,11 +11,13 @@ from test_search import ABOUT, LINES, SMALL, begun, run_of, study_of
 
 from kerashw.errors import UsageError
 from kerashw.formats import load_keras
+from kerashw.progress import Progress
 from kerashw.run import Run
 from kerashw.space import Choice, Grid
 from kerashw.verdict import over_seeds
 from tuning import refit as refits
 from tuning.pipeline import execute, make_setup
+from tuning.standing import Budget
 
 RATES = dict(SMALL, learning_rate=Choice(0.01, 0.02), dropout=0.2)
 
@@ -83,3 +87,26 @@ def test_an_average_that_means_nothing_is_refused(wrong):
 
 def test_a_refit_that_diverged_is_counted_out():
     assert over_seeds({"test": {"mse": 1.0}, "refitted_again": [{"test": None}]}) == {}
+
+
+def test_a_new_refit_leaves_no_export_of_an_earlier_one(tmp_path):
+    study = study_of(Grid(), settings=RATES)
+    run = run_of(tmp_path, study).run
+    for file in (run.litert_file, run.onnx_file):
+        file.write_bytes(b"of the earlier winner")
+    setup = make_setup(study, LINES, run, seed=0, progress=Progress("", quiet=True))
+    with closing(run.store()) as store:
+        refits.refit(setup, store, store.trial(0), LINES, deadline=math.inf)
+    assert not run.litert_file.exists() and not run.onnx_file.exists()
+
+
+def test_a_refit_that_the_time_budget_ended_says_so_and_is_the_model_it_came_to(tmp_path, capsys):
+    settings = dict(SMALL, learning_rate=0.01, epochs=4_000)
+    study = study_of(Grid(), settings=settings, refit_average=0.1, refit_epochs=4_000)
+    begun(tmp_path, study, LINES)
+    setup = make_setup(study, LINES, Run(tmp_path), seed=0, progress=Progress("toy"))
+    metrics = execute(setup, LINES, about=ABOUT, budget=Budget(end=time.monotonic(), total=0.0))
+    told = metrics["refit"]
+    assert told["averaged"] == 1 and told["planned"] == 4_000 and told["epochs"] < 3_600
+    assert f"ended the refit after {told['epochs']:,} of 4,000 epochs" in capsys.readouterr().err
+    assert metrics["test"]["mse"] < 0.5 * metrics["baseline"]["value"]  # of a model that was trained

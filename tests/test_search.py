@@ -21,8 +21,9 @@ from kerashw.progress import Progress
 from kerashw.run import Run
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random, Real
 from kerashw.study import Study
+from tuning.estimate import estimate
 from tuning.pipeline import execute, make_setup, write_trials
-from tuning.search import prepare, search
+from tuning.search import are_small, prepare, search
 from tuning.standing import Budget
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
@@ -131,7 +132,7 @@ def test_the_folds_hold_out_every_item_once(tmp_path):
 def test_the_refit_is_on_all_items_for_as_long_as_was_best_on_average(folded):
     best = folded.trials[folded.metrics["validation"]["trial"]]
     epochs = round(np.mean([done.best_epoch for done in best.executions]))
-    assert folded.metrics["refit"] == {"items": 24, "epochs": epochs, "best_epoch": epochs, "averaged": 1}
+    assert folded.metrics["refit"] == {"items": 24, "epochs": epochs, "best_epoch": epochs, "averaged": 1, "planned": None}
     header, *rows = folded.run.history_file.read_text().splitlines()
     assert header == "epoch,loss,mse,r2" and len(rows) == epochs
 
@@ -460,3 +461,20 @@ def test_a_search_broken_off_anywhere_ends_with_the_same_trials_seconds_aside(tm
         store.drop_trial(number)
     store.close()
     assert without_seconds(searched(tmp_path, study)) == whole
+
+
+def test_models_are_small_only_if_the_largest_are_as_well(tmp_path):
+    def small(*units):
+        return are_small(begun(tmp_path / str(units), study_of(Grid(), settings=dict(SMALL, hidden=(2100, Choice(*units)))), LINES))
+
+    assert small(2, 3) and not small(2, 2100) and not small(2100, 2)
+
+
+def test_an_estimate_trains_no_more_than_the_search_would_and_than_fills_a_loop(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr("tuning.estimate.train_together", lambda builder, members, *given, **named: trained.append(len(members)))
+    monkeypatch.setattr("tuning.estimate.processors", lambda: 1)
+    for search in (Grid(), Random(trials=500)):
+        settings = dict(SMALL, learning_rate=Choice(0.1, 0.2) if search == Grid() else Real(0.1, 0.2))
+        estimate(study_of(search, settings=settings, folds=3), LINES, seed=0)
+    assert trained == [6, 6, 64, 64]

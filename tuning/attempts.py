@@ -113,7 +113,7 @@ def member(setup, store, attempt, place, medians):
     )  # fmt: skip
     if proposal.parent is None:
         return one
-    return replace(one, start=state_after(setup, store, proposal.parent, one, attempt.together))
+    return replace(one, start=state_after(setup, store, proposal.parent, execution, one, attempt.together))
 
 
 def record(setup, store, results, medians):
@@ -134,7 +134,7 @@ def record(setup, store, results, medians):
             fail(store, attempt, place, Failure.of(diverged))
             continue
         if trained.last is not None:
-            setup.run.save_checkpoint(attempt.proposal.number, trained.last)
+            setup.run.save_checkpoint(attempt.proposal.number, trained.last, execution=place[1])
         # What is no number has no value: R2, for one, where all targets are equal.
         metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
         if attempt.latency is not None:

@@ -34,9 +34,14 @@ class BayesianOracle(Replayable, keras_tuner.oracles.BayesianOptimizationOracle)
         return coarse_grid({hp.name: _plain(hp) for hp in self.hyperparameters.space}, self.coarse)
 
     def narrow(self, known, scores):
-        """Of each setting what the grid has left: the ends of its range, or its values, as numbers in [0, 1]."""
+        """Of each setting what the grid has left: the ends of its range, or its values, as numbers in [0, 1].
+
+        None where all of the grid failed, which says nothing of where to look.
+        """
         trials = [(trial.hyperparameters.values, score) for trial, score in zip(known, scores)
                   if int(trial.trial_id) < self.drawn]  # fmt: skip
+        if not trials:
+            return None
         spaces = {hp.name: _plain(hp) for hp in self.hyperparameters.space}
         found = narrowed(spaces, trials, "min", cells=self.coarse)
         return [_chances_left(hp, found[hp.name]) for hp in self.hyperparameters.space]

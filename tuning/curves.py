@@ -10,7 +10,7 @@ from kerashw.evaluation import predict
 from kerashw.pictures import curve_places, is_curve
 from kerashw.population import Member, train_together
 from kerashw.run import write_json
-from kerashw.training import train
+from kerashw.training import Trained, train
 
 
 def keep_curves(setup, record, settings, deadline):
@@ -37,7 +37,7 @@ def _models(setup, best, settings, deadline):
     model = setup.model_of(settings)
     if setup.trains_together(model):
         found = train_together(study.model, members, task, **how)
-        yield from (one.model for one in found if not isinstance(one, Exception) and not one.cut)
+        yield from (one.model for one in found if isinstance(one, Trained) and not one.cut)
         return
     for member in members:
         interrupts.check()

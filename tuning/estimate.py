@@ -1,10 +1,12 @@
 """How much work a study means and how long it will take here: measured on a few batches, nothing is kept."""
 
+import itertools
 import time
 
 import numpy as np
 
-from kerashw.population import Member, train_together
+from kerashw.machine import processors
+from kerashw.population import Member, most_in_loop, train_together
 from kerashw.training import train
 from tuning.oracles import expected_work
 from tuning.pipeline import make_setup
@@ -24,7 +26,8 @@ def estimate(study, dataset, *, seed):
     items, trained = len(setup.task.x), len(setup.splits[0][0])
     refit_epochs = (study.refit_epochs or settings["epochs"]) * study.refits
     if setup.trains_together(model):
-        start, per_epoch = _together(setup, settings, oracle.batch)
+        trainings = min(oracle.batch, trials) * len(setup.places)
+        start, per_epoch = _together(setup, settings, min(trainings, most_in_loop(model) * processors()))
         starts = -(-trials // oracle.batch) + 1
         per_refit_epoch = per_epoch * items / trained
     else:
@@ -41,11 +44,11 @@ def estimate(study, dataset, *, seed):
     }
 
 
-def _together(setup, settings, batch):
-    """Seconds to start a loop, and seconds of an epoch of one member in it."""
+def _together(setup, settings, trainings):
+    """Seconds to start a loop, and seconds of an epoch of one member where so many are trained together."""
+    folds = itertools.cycle(setup.splits)
     members = [
-        Member(settings, *setup.splits[fold], seed=number, epochs=MEASURED_EPOCHS)
-        for number in range(batch) for fold, _ in setup.places
+        Member(settings, *next(folds), seed=number, epochs=MEASURED_EPOCHS) for number in range(trainings)
     ]  # fmt: skip
     times = []
     for _ in range(2):  # only the first has to be compiled

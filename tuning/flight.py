@@ -36,7 +36,6 @@ class Flight:
         self.recorded = {trial.number: trial.proposed for trial in store.trials()}
         self.standing = Standing(setup, store)
         self.flying = {}  # by number
-        oracle.in_flight = True
         self.is_over = self.standing.is_hopeless
 
     def search(self):
@@ -65,8 +64,9 @@ class Flight:
 
     def _replayed(self):
         """The proposals whose trials had not ended when an earlier process did; the oracle is where it was then."""
-        proposals = {}
-        for kind, number in turns(self.store):
+        turns = self.store.turns()
+        proposals = self._replayed_alone(turns)
+        for kind, number in turns:
             if kind == "asked":
                 proposals.update((one.number, one) for one in ask(self.oracle, self.recorded, count=1))
                 if number not in proposals:
@@ -74,6 +74,24 @@ class Flight:
             else:
                 self._tell(proposals.pop(number))
         return list(proposals.values())
+
+    def _replayed_alone(self, turns):
+        """Those of the trials that one process began by itself: it asked for whole batches, and told each as a whole."""
+        asked, told_later = ({trial for kind, trial in turns if kind == one} for one in ("asked", "told"))
+        alone = [number for number in self.recorded if number not in asked]
+        proposals = {}
+        self.oracle.in_flight = False
+        while alone and len(self.oracle.trials) <= max(alone):
+            batch = ask(self.oracle, self.recorded)
+            if not batch:
+                raise WorkError(f"trials.db: trial {max(alone)} was recorded, but this search ends before it: --overwrite.")
+            for proposal in batch:
+                if proposal.number in self.standing.ended and proposal.number not in told_later:
+                    self._tell(proposal)
+                else:
+                    proposals[proposal.number] = proposal
+        self.oracle.in_flight = True
+        return proposals
 
     def _begin(self, proposal, is_turn=False):
         """The trial is on its way, or has failed before."""
@@ -119,15 +137,3 @@ class Flight:
         tell(self.oracle, proposal, *told(self.setup, trial))
         if self.standing.medians:
             self.standing.medians.learn(trial)
-
-
-def turns(store):
-    """("asked" or "told", trial), in their order; trials that one process ran by itself were asked and told in turn."""
-    kept = store.turns()
-    known = {trial for _, trial in kept}
-    alone = [trial for trial in store.trials() if trial.number not in known]
-    for trial in alone:
-        yield "asked", trial.number
-        if trial.status != "running":
-            yield "told", trial.number
-    yield from kept

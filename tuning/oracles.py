@@ -122,7 +122,7 @@ def expected_work(oracle, study):
     """(trials, epochs): how many trials the search will make and how many epochs they have in all, at most."""
     if isinstance(oracle, _HyperbandOracle):
         sizes = [size for size in oracle.sizes() for _ in range(oracle.hyperband_iterations)]
-        trials, epochs = sum(count for count, _ in sizes), sum(count * long for count, long in sizes)
+        trials, epochs = sum(count for count, _ in sizes), sum(count * long for count, long in sizes) * study.executions
         if oracle.max_trials and oracle.max_trials < trials:
             return oracle.max_trials, math.ceil(epochs * oracle.max_trials / trials)
         return trials, epochs

@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 
 from kerashw import evaluation, tensorboard
-from kerashw.averaging import averaged_from
 from kerashw.crew import Crew
 from kerashw.errors import WorkError
 from kerashw.formats import Served, entries, export, verify
@@ -25,7 +24,7 @@ from tuning.curves import keep_curves
 from tuning.refit import kept_refit, refit, repeated
 from tuning.flight import Flight
 from tuning.pruning import RULE
-from tuning.search import first_settings, prepare, search
+from tuning.search import are_small, prepare, search
 from tuning.setup import Setup
 from tuning.standing import Budget, spent
 
@@ -87,7 +86,7 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
                   "epochs": refitted.epochs, "best_epoch": refitted.best_epoch,
-                  "averaged": refitted.epochs - averaged_from(refitted.epochs, study.refit_average)},
+                  "averaged": refitted.averaged, "planned": refitted.planned},
         "refitted_again": others,
         "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,
@@ -126,7 +125,7 @@ def _searched(setup, store, oracle, budget):
     def hire(do=work, bundled=False):
         return setup.crew.hired(setup.common, setup.run.folder, do, bundled)
 
-    if setup.trains_together(setup.model_of(first_settings(setup))):
+    if are_small(setup):
         spread = None if setup.crew.is_one else Spread(lambda: hire(train_group), setup.progress.say)
         with spread or contextlib.nullcontext():
             return search(setup, store, oracle, budget, spread)

@@ -29,12 +29,15 @@ def first_of_line(store, number):
     return number
 
 
-def state_after(setup, store, number, member, together):
-    """The arrays a trial ended with; where their file is damaged it is trained again. `member` is one of its line."""
+def state_after(setup, store, number, execution, member, together):
+    """The arrays an execution of a trial ended with; where their file is damaged it is trained again.
+
+    `member` is the execution of a trial that goes on from it.
+    """
     try:
-        return setup.run.load_checkpoint(number)
+        return setup.run.load_checkpoint(number, execution)
     except Damaged as error:
-        path = setup.run.checkpoint_of(number)
+        path = setup.run.checkpoint_of(number, execution)
         fault = str(error).partition("; ")[0]
         found = f"kept as {keep_aside(path).name}, " if path.exists() else ""
         setup.progress.say(f"{fault}: {found}trial {number} is trained again.")
@@ -43,7 +46,7 @@ def state_after(setup, store, number, member, together):
         member, epochs=proposed["tuner/epochs"], initial_epoch=proposed["tuner/initial_epoch"], bars=(), start=None
     )  # fmt: skip
     if (parent := parent_of(store, number)) is not None:
-        own = replace(own, start=state_after(setup, store, parent, own, together))
+        own = replace(own, start=state_after(setup, store, parent, execution, own, together))
     how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, keep_last=True)
     if together:
         (trained,) = train_together(setup.study.model, [own], setup.task, keep_models=False, **how)
@@ -52,5 +55,5 @@ def state_after(setup, store, number, member, together):
             name: getattr(own, name) for name in
             ("train_indices", "validation_indices", "seed", "epochs", "start", "initial_epoch")
         })  # fmt: skip
-    setup.run.save_checkpoint(number, trained.last)
+    setup.run.save_checkpoint(number, trained.last, execution)
     return trained.last

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kerashw import interrupts, tensorboard
+from kerashw.averaging import averaged_of
 from kerashw.errors import WorkError
 from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
@@ -33,7 +34,9 @@ class Refitted:
     epochs: int
     best_epoch: int
     seconds: float
-    model: object = field(repr=False)
+    averaged: int = 1  # epochs after which the weights were averaged
+    planned: int | None = None  # epochs, of a refit that the time budget cut short
+    model: object = field(default=None, repr=False)
 
 
 def kept_refit(setup, store, dataset):
@@ -69,7 +72,12 @@ def refit(setup, store, best, dataset, deadline):
     export(run, "keras", Served.of(trained.model, dataset))
     names = list(trained.history)
     write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
-    done = Refitted(best.number, len(trained.history["epoch"]), trained.best_epoch, trained.seconds, trained.model)
+    planned, epochs = refit_epochs(setup, best), len(trained.history["epoch"])
+    if trained.cut:
+        setup.progress.say(f"the time budget ended the refit after {epochs:,} of {planned:,} epochs.")
+    averaged = averaged_of(epochs, planned, setup.study.refit_average)
+    done = Refitted(best.number, epochs, trained.best_epoch, trained.seconds, averaged,
+                    planned if trained.cut else None, trained.model)  # fmt: skip
     told = {name: value for name, value in vars(done).items() if name != "model"}
     files = {path.name: digest(path) for path in (run.keras_file, run.history_file)}
     store.add_event(DONE, json.dumps({**told, "sha256": files}))
@@ -103,7 +111,7 @@ def repeated(setup, store, best, settings, dataset, deadline):
         for trained in made:
             if isinstance(trained, Diverged):
                 told = {"best_epoch": None, "seconds": None, "test": None}
-            elif trained.cut:  # by the deadline: it is not what the others are
+            elif trained is None or trained.cut:  # by the deadline: it is not what the others are
                 return found
             else:
                 outputs = predict(trained.model, dataset.x_test)
@@ -134,7 +142,7 @@ def _forget(run, store):
     for kind in (DONE, AGAIN, "refit"):
         store.forget_events(kind)
     shutil.rmtree(run.figures, ignore_errors=True)
-    for path in (run.curves_file, run.exports_file):
+    for path in (run.curves_file, run.exports_file, run.litert_file, run.onnx_file):
         path.unlink(missing_ok=True)
 
 

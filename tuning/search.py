@@ -1,5 +1,7 @@
 """The search: ask an oracle, run the trial, tell the score; all that happens is in the store at once."""
 
+import contextlib
+import functools
 import time
 
 from kerashw import interrupts
@@ -75,8 +77,8 @@ def search(setup, store, oracle, budget=Budget(), spread=None):
         interrupts.check()
         waiting = {proposal.number: proposal for proposal in proposals if proposal.number not in ended}
         if waiting:
-            deadline = standing.deadline(budget)
-            if standing.best and time.monotonic() > deadline:
+            deadline = functools.partial(standing.deadline, budget)
+            if standing.best and time.monotonic() > deadline():
                 break
             is_first = standing.best is None
             for proposal in waiting.values():
@@ -90,6 +92,7 @@ def search(setup, store, oracle, budget=Budget(), spread=None):
                 if standing.is_hopeless:
                     over = True
                     break
+            over |= bool(waiting)  # what the deadline left was not even begun
             standing.give_up(waiting)
         for proposal in proposals if not over else ():
             trial = ended[proposal.number]
@@ -120,3 +123,24 @@ def at_once(setup, model, trials):
 def first_settings(setup):
     """The settings at the start of every range."""
     return setup.settings_of(setup.hypermodel.space().values)
+
+
+def are_small(setup):
+    """Whether models are trained many at once, those of the first settings as well as those of the largest.
+
+    What cannot be built is not asked: its trial will fail of it, and tell.
+    """
+    space = setup.hypermodel.space()
+    largest = {hp.name: _largest(hp) for hp in space.space}
+    for values in (space.values, largest):
+        with contextlib.suppress(Exception):
+            if not setup.trains_together(setup.model_of(setup.settings_of(values))):
+                return False
+    return True
+
+
+def _largest(hp):
+    """The largest value of a hyperparameter, the last one where they have no order."""
+    if not hasattr(hp, "values"):
+        return hp.max_value
+    return max(hp.values) if getattr(hp, "ordered", False) else hp.values[-1]

@@ -8,8 +8,9 @@ from kerashw.objectives import OBJECTIVES, cost_sign
 from kerashw.selection import values_of, winner_of
 from tuning.pruning import Medians
 
-# So many failures before any success, and the search gives up: the fault lies in the study, not in a setting.
-GIVE_UP_AFTER = 5
+# So many failures before any success, and the search gives up: the fault lies in the study, not in a setting. The first
+# trials of a grid may share a value that is to blame: then one with another value has to fail as well, or so many more.
+GIVE_UP_AFTER, GIVE_UP_ANYHOW = 5, 25
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,13 @@ class Standing:
 
     @property
     def is_hopeless(self):
-        """Whether nothing but failures has come of it, and too many of them."""
-        return self.best is None and sum(trial.status == "failed" for trial in self.ended.values()) >= GIVE_UP_AFTER
+        """Whether nothing but failures has come of it, and too many of them that no single value explains."""
+        names = self.setup.study.searched
+        failed = [{name: trial.proposed[name] for name in names} for trial in self.ended.values() if trial.status == "failed"]
+        if self.best is not None or len(failed) < GIVE_UP_AFTER:
+            return False
+        is_shared = any(all(one[name] == value for one in failed) for name, value in failed[0].items())
+        return not is_shared or len(failed) >= GIVE_UP_ANYHOW
 
     def deadline(self, budget):
         """When the search is to stop, in seconds of time.monotonic; without a best trial as late as can be."""

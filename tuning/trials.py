@@ -11,22 +11,24 @@ from tuning.attempts import begun, jobs, member, record
 from tuning.garbage import collect_when_due
 
 
-def run_trials(setup, store, proposals, medians=None, *, deadline=math.inf, spread=None):
+def run_trials(setup, store, proposals, medians=None, *, deadline=lambda: math.inf, spread=None):
     """The Attempt of each proposal as it ends. Those that the deadline cut short say so, perhaps without a score.
+
+    The deadline is asked for whenever trainings begin, as it may depend on what others came to.
 
     Small models are trained all together, folds and executions included, perhaps spread over workers; the others one
     after the other.
     """
     attempts = [begun(setup, store, proposal, medians) for proposal in proposals]
     if together := [attempt for attempt in attempts if attempt.together]:
-        yield from _train_together(setup, store, together, medians, deadline, spread)
+        yield from _train_together(setup, store, together, medians, deadline(), spread)
     for attempt in attempts:
         if attempt.together:
             continue
-        if attempt is not attempts[0] and time.monotonic() > deadline:
+        if attempt is not attempts[0] and time.monotonic() > deadline():
             attempt.cut = True
         with at_risk(store, [attempt.proposal.number]):
-            _train_alone(setup, store, attempt, medians, deadline)
+            _train_alone(setup, store, attempt, medians, deadline())
         yield attempt
     if not all(attempt.together for attempt in attempts):
         collect_when_due()
@@ -72,10 +74,9 @@ def _train_in_loops(setup, store, attempts, medians, deadline, spread):
             results = [results] * len(numbers)
         results = [_outcome(result) for number, result in zip(numbers, results) if number in missing]
         record(setup, store, [(*one, result) for one, result in zip(group, results)], medians)
-        for attempt, *_ in group:
-            waiting[id(attempt)] -= 1
-            if not waiting[id(attempt)]:
-                yield attempt
+        waiting.subtract(id(attempt) for attempt, *_ in group)
+        over = {id(attempt): attempt for attempt, *_ in group if not waiting[id(attempt)]}.values()
+        yield from sorted(over, key=lambda attempt: bool(attempt.failures))  # so that a success is known before failures
     return [[attempt] for attempt in again]
 
 

@@ -10,7 +10,7 @@ from kerashw.pages.model import architecture, checks, export
 from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import data, provenance, verdict
 from kerashw.pages.search import analysis, leaderboard, space
-from kerashw.pages.words import weights_of
+from kerashw.pages.words import length_of, weights_of
 from kerashw.pictures import FIGURES
 
 
@@ -33,7 +33,7 @@ def training(kept, found):
     """The section on how the loss fell."""
     refit = kept.metrics["refit"]
     told = (
-        f"The final training lasted {counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}; "
+        f"The final training lasted {length_of(refit)} on {counted(refit['items'], 'item')}; "
         f"the weights are {weights_of(refit)}."
     )
     return section("training", "Training", Notice(told), *take(found, "training"))

@@ -9,7 +9,7 @@ from kerashw.narrowing import coarse_grid, narrowed
 from kerashw.objectives import DIRECTIONS, OBJECTIVES, cost_sign
 from kerashw.pages.blocks import Cell, Facts, Notice, cell, section, table
 from kerashw.pages.pictures import take
-from kerashw.pages.words import in_words, is_searched, weights_of
+from kerashw.pages.words import in_words, is_searched, length_of, weights_of
 from kerashw.progress import duration
 from kerashw.selection import chosen, in_words as listed, values_of
 from kerashw.space import SEARCHES
@@ -50,7 +50,7 @@ def _budget(kept):
         "pruning": metrics["pruning"] or unpruned,
         "time": f"{duration(metrics['seconds']['search'])} of search"
                 + (f" within a budget of {duration(kept.study['time_budget'])}" if kept.study["time_budget"] else ""),
-        "final training": f"{counted(refit['epochs'], 'epoch')} on {counted(refit['items'], 'item')}, "
+        "final training": f"{length_of(refit)} on {counted(refit['items'], 'item')}, "
                           f"the weights are {weights_of(refit)}",
     }  # fmt: skip
     if metrics.get("objectives"):

@@ -1,6 +1,6 @@
 """Settings in words: what was asked of one, and what was chosen."""
 
-from kerashw.figures.style import number, shown
+from kerashw.figures.style import counted, number, shown
 
 RANGES = ("real", "int")  # as study.json names what may vary, beside "choice"
 
@@ -38,6 +38,17 @@ def in_words(value):
         told = ", ".join(f"{name.replace('_', ' ')} {in_words(one)}" for name, one in inner.items() if one)
         return f"{kind}: {told}" if told else kind
     return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
+
+
+def length_of(refit):
+    """How long a refit was, as metrics.json tells of it.
+
+    >>> length_of({"epochs": 1500}), length_of({"epochs": 256, "planned": 1500})
+    ('1,500 epochs', '256 of 1,500 epochs (the time budget ended it)')
+    """
+    if refit.get("planned"):
+        return f"{refit['epochs']:,} of {counted(refit['planned'], 'epoch')} (the time budget ended it)"
+    return counted(refit["epochs"], "epoch")
 
 
 def weights_of(refit):
