@@ -122,33 +122,13 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
                 x = tf.reshape(merged, (members, -1, *merged.shape[1:]))
         return x
 
-    def penalty(weights, factors):
-        # A weight that overflowed must not reach members without a penalty as 0 * infinity.
-        squares = (tf.where(factor > 0, factor * row**2, 0.0) for factor, row in zip(factors, weights))
-        return sum((tf.reduce_sum(square, axis=1) for square in squares), 0.0)
-
-    def losses(answers, y):
-        """(loss of each item, what its metric adds up): hits, or squared errors for each output."""
-        if is_classification:
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=answers)
-            return loss, tf.cast(tf.equal(tf.argmax(answers, -1), y), tf.float32)[..., tf.newaxis]
-        squares = (answers - y) ** 2
-        return tf.reduce_mean(squares, axis=-1), squares
-
-    def summed(loss, sums, count, spread):
-        """The columns of the history: loss and accuracy, or loss, MSE and R2."""
-        if is_classification:
-            return [loss, sums[:, 0] / count]
-        explained = tf.reduce_mean(1 - sums / spread, axis=-1)
-        return [loss, tf.reduce_mean(sums, axis=-1) / count, explained]
-
     def gradients_of(weights, x, y, inside, size, fixed, drop):
         """(loss of each member's batch, what its metric adds up, gradients)."""
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            loss, added = losses(forward(weights, x, drop), y)
+            loss, added = _losses(forward(weights, x, drop), y, is_classification)
             loss = tf.reduce_sum(tf.where(inside, loss, 0.0), axis=1) / tf.maximum(size, 1.0)
-            loss += penalty(weights, fixed.factors)
+            loss += _penalty(weights, fixed.factors)
         added = tf.reduce_sum(tf.where(inside[..., tf.newaxis], added, 0.0), axis=1)
         return loss, added, tape.gradient(loss, weights)
 
@@ -181,9 +161,10 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
         count = tf.cast(fixed.held_sizes, tf.float32)
         mask = tf.cast(tf.range(fixed.held.shape[1])[tf.newaxis] < fixed.held_sizes[:, tf.newaxis], tf.float32)
         x, y = (tf.gather(part, fixed.held) for part in data)
-        loss, added = losses(forward(state.weights, x), y)
-        loss = tf.reduce_sum(loss * mask, axis=1) / count + penalty(state.weights, fixed.factors)
-        return summed(loss, tf.reduce_sum(added * mask[..., tf.newaxis], axis=1), count, fixed.held_spread)
+        loss, added = _losses(forward(state.weights, x), y, is_classification)
+        loss = tf.reduce_sum(loss * mask, axis=1) / count + _penalty(state.weights, fixed.factors)
+        added = tf.reduce_sum(added * mask[..., tf.newaxis], axis=1)
+        return _summed(loss, added, count, fixed.held_spread, is_classification)
 
     def epoch(data, order, fixed, number, state):
         """(the state after an epoch, its row of the history)."""
@@ -198,7 +179,7 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
         weights, slots, steps = _where(running, tuple(after), before)
         state = state._replace(weights=weights, slots=slots, steps=steps)
         size = tf.cast(fixed.sizes, tf.float32)
-        row = summed(total / size, sums, size, fixed.spread)
+        row = _summed(total / size, sums, size, fixed.spread, is_classification)
         healthy = tf.math.is_finite(row[0])
         if fixed.held.shape[1]:
             of_held = judged(data, state, fixed)
@@ -236,6 +217,30 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
         return state, history.stack()
 
     return loop
+
+
+def _penalty(weights, factors):
+    """The L2 penalty of each member."""
+    # A weight that overflowed must not reach members without a penalty as 0 * infinity.
+    squares = (tf.where(factor > 0, factor * row**2, 0.0) for factor, row in zip(factors, weights))
+    return sum((tf.reduce_sum(square, axis=1) for square in squares), 0.0)
+
+
+def _losses(answers, y, is_classification):
+    """(loss of each item, what its metric adds up): hits, or squared errors for each output."""
+    if is_classification:
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=answers)
+        return loss, tf.cast(tf.equal(tf.argmax(answers, -1), y), tf.float32)[..., tf.newaxis]
+    squares = (answers - y) ** 2
+    return tf.reduce_mean(squares, axis=-1), squares
+
+
+def _summed(loss, sums, count, spread, is_classification):
+    """The columns of the history: loss and accuracy, or loss, MSE and R2."""
+    if is_classification:
+        return [loss, sums[:, 0] / count]
+    explained = tf.reduce_mean(1 - sums / spread, axis=-1)
+    return [loss, tf.reduce_mean(sums, axis=-1) / count, explained]
 
 
 def _where(members, new, old):

@@ -75,6 +75,8 @@ def changed(study, options):
     if options.coarse is not None:
         if not isinstance(search, Bayesian):
             raise UsageError(f"--coarse is for the bayesian tuner, which learns from the grid; this one is {search.name}.")
+        if options.coarse == 1:
+            raise UsageError("--coarse 1: expected at least 2 values of each range, or 0 to begin with draws.")
         search = replace(search, coarse=options.coarse or None, initial=None if options.coarse else search.initial)
     for key, value in options.settings:
         if key in Study.__dataclass_fields__:

@@ -1,10 +1,8 @@
 """Plain tables: the layers of a model, the results of several runs."""
 
 from kerashw.errors import UsageError
-from kerashw.figures.style import BLACK, GREY, captioned, counted, panels, plain, shown
+from kerashw.figures.style import BLACK, CHARACTER, GREY, ROW, captioned, counted, panels, plain, shown
 
-CHARACTER = 0.083  # inches: the width of a character at 9 points, generously
-ROW = 0.215  # inches
 ROWS_AT_MOST = 40
 
 

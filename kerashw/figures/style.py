@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 WIDTH = 9.0  # inches: 1080 pixels at 120 dots per inch
+CHARACTER, ROW = 0.083, 0.215  # inches: the width of a character of a table at 9 points, generously, and its lines
 
 # The colours of Okabe and Ito, which people with any colour vision tell apart; without their yellow, pale on white.
 BLUE, VERMILION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -139,6 +140,15 @@ def counted(count, noun):
     ('1 trial', '1,200 epochs')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def times(shape):
+    """A shape in words; that of a single value is 1.
+
+    >>> times((28, 28)), times(())
+    ('28 x 28', '1')
+    """
+    return " x ".join(f"{size:,}" for size in shape) or "1"
 
 
 def numbers_of(values):

@@ -2,13 +2,23 @@
 
 import numpy as np
 
-from kerashw.figures.style import BLACK, GREY, VERMILION, captioned, counted, number, panels, plain, shown
+from kerashw.figures.style import (
+    BLACK,
+    CHARACTER,
+    GREY,
+    ROW,
+    VERMILION,
+    captioned,
+    counted,
+    number,
+    panels,
+    plain,
+    shown,
+)
 from kerashw.figures.trials import best_of, failures_sentence, ranks, scores_of, setting_names
 
 ROWS_AT_MOST = 30
 FAILED_AT_MOST = 5
-CHARACTER = 0.083  # inches: the width of a character at 9 points, generously
-ROW = 0.215  # inches
 
 
 def grid_table(*, trials, metric, direction="min", title=None):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kerashw import probes
-from kerashw.figures.style import counted, number
+from kerashw.figures.style import counted, number, times
 from kerashw.formats import entries
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, section, table
 from kerashw.pages.pictures import take
@@ -21,12 +21,12 @@ def architecture(kept, found):
     columns = {
         "layer": list(layers),
         "kind": [type(layer).__name__ for layer in layers.values()],
-        "output": [_times(shapes[name]) for name in layers],
+        "output": [times(shapes[name]) for name in layers],
         "parameters": [layer.count_params() for layer in layers.values()],
     }
     if sees_parts:
         columns["receptive field"] = [_field(fields.get(name)) for name in layers]
-    item = _times(model.input_shape[1:])
+    item = times(model.input_shape[1:])
     told = f"{counted(model.count_params(), 'parameter')}; an item has {item} value{'' if item == '1' else 's'}."
     return section(
         "architecture", "Architecture", table(columns, note=told), *take(found, "architecture")
@@ -101,8 +101,4 @@ def _nothing(model):
 def _field(field):
     if field is None or field.is_whole:
         return "the whole input"
-    return _times(field.size)
-
-
-def _times(shape):
-    return " x ".join(f"{size:,}" for size in shape) or "1"
+    return times(field.size)

@@ -2,7 +2,7 @@
 
 import shlex
 
-from kerashw.figures.style import counted
+from kerashw.figures.style import counted, times
 from kerashw.pages.blocks import Cell, Code, Facts, Figure, Headline, Notice, Points, section, table
 from kerashw.pages.pictures import take
 from kerashw.pages.words import in_words
@@ -137,7 +137,7 @@ def provenance(kept):
 def data(kept, found):
     """The section on the items: how many of which class, and what they look like."""
     about, counts = kept.study["data"], kept.study["data"].get("class_counts")
-    shape = " x ".join(f"{size:,}" for size in about.get("item_shape", ()))
+    shape = times(about["item_shape"]) if about.get("item_shape") else ""
     told = f"{about['training_items']:,} training and {about['test_items']:,} test items"
     each = f", each of {shape} value{'' if shape == '1' else 's'}" if shape else ""
     return section(

@@ -53,14 +53,8 @@ def classifies_images(record):
 
 def predictions(record):
     """The first test items with what the model takes them for."""
-    data = record.dataset
-    chosen = slice(0, PREDICTED)
-    images = data.x_test[chosen]
-    return {
-        "images": images, "predicted": labels(data, record.outputs[chosen].argmax(axis=-1)),
-        "actual": labels(data, data.y_test[chosen]), "confidence": record.chances[chosen].max(axis=-1),
-        "title": f"Predictions for the first {len(images)} test items",
-    }  # fmt: skip
+    chosen = np.arange(len(record.outputs))[:PREDICTED]
+    return _answered(record, chosen, title=f"Predictions for the first {len(chosen)} test items")
 
 
 def confusion_matrix(record):
@@ -92,10 +86,15 @@ def calibration(record):
 
 def worst_errors(record):
     """The wrong answers of which the model was surest."""
+    chosen = diagnosis.worst_errors(record.chances, record.dataset.y_test, WORST)
+    return _answered(record, chosen, title="The worst errors among the test items")
+
+
+def _answered(record, chosen, title):
+    """Some test items with their answers."""
     data = record.dataset
-    chosen = diagnosis.worst_errors(record.chances, data.y_test, WORST)
     return {
         "images": data.x_test[chosen], "predicted": labels(data, record.outputs[chosen].argmax(axis=-1)),
         "actual": labels(data, data.y_test[chosen]), "confidence": record.chances[chosen].max(axis=-1),
-        "title": "The worst errors among the test items",
+        "title": title,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kerashw import probes
+from kerashw.figures.style import times
 from kerashw.gradcheck import PRECISIONS
 from kerashw.pictures.data import is_curve, is_image, labels, of_each_class
 
@@ -22,12 +23,12 @@ def layer_table(record):
         "columns": {
             "layer": list(kinds),
             "kind": [type(layer).__name__ for layer in kinds.values()],
-            "output": [_times(outputs[name].shape[1:]) for name in kinds],
-            "weights": [", ".join(map(_times, shapes.get(name, ()))) for name in kinds],
+            "output": [times(outputs[name].shape[1:]) for name in kinds],
+            "weights": [", ".join(map(times, shapes.get(name, ()))) for name in kinds],
             "parameters": [counts[name] for name in kinds],
         },
         "title": f"The layers of the model: {record.model.count_params():,} parameters",
-        "note": f"An item has {_times(each)} value{'' if each == (1,) else 's'}.",
+        "note": f"An item has {times(each)} value{'' if each == (1,) else 's'}.",
     }
 
 
@@ -155,7 +156,3 @@ def _last_kernels(record):
     kernels = list(_kernels(record.model).items())[-3:]
     others = overlooking(record)
     return {name: kernel for name, kernel in kernels if name not in others and kernel.size <= KERNEL_AT_MOST}
-
-
-def _times(shape):
-    return " x ".join(f"{size:,}" for size in shape) or "1"
