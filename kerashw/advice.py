@@ -25,6 +25,7 @@ class Advice:
 
     text: str
     options: str | None = None
+    setting: str | None = None  # that it is about, where it is about one
 
 
 def useless_regularisers(spaces, trials, direction):
@@ -76,12 +77,13 @@ def held_back(spaces, winner):
         (ends,) = space.values()
         place = place_of(space, winner[name])
         side = "low" if place < EDGE else "high" if place > 1 - EDGE else None
-        if side is None or ends[side] == 0:  # below 0 there is nothing to try
+        is_least = side == "low" and ends["low"] == ("int" in space)  # there is nothing below 0, nor whole below 1
+        if side is None or is_least:
             continue
         which, more = ("lower", "smaller") if side == "low" else ("upper", "larger")
         found.append(Advice(
             f"The winner's {name}, {winner[name]:.4g}, lies at the {which} end of what was searched, {ends[side]:.4g}: "
-            f"try {more} ones."
+            f"try {more} ones.", setting=name
         ))  # fmt: skip
     return found
 
@@ -108,7 +110,7 @@ def where_the_best_lie(spaces, trials, direction):
                 continue
             kept = space["choice"] if isinstance(space, dict) else [space]
             told.append(f"{name} {' or '.join(map(str, kept))}")
-            if name.rpartition("_")[2].isdigit():  # one of several layers: no option names it alone
+            if _is_one_of_several(name):
                 continue
             options.append(f"{name}={kept[0]!r}" if len(kept) == 1 else f"{name}=Choice({', '.join(map(repr, kept))})")
             continue
@@ -116,13 +118,43 @@ def where_the_best_lie(spaces, trials, direction):
         if kind is None or place_of(old, ends["high"]) - place_of(old, ends["low"]) > 0.7:
             continue
         ((_, seen),) = space.items() if isinstance(space, dict) else ((None, {"low": space, "high": space}),)
-        told.append(f"{name} from {seen['low']:.2g} to {seen['high']:.2g}")
-        low, high = (f"{ends[end]:.2g}" if kind == "real" else str(ends[end]) for end in ("low", "high"))
+        digits = _told_apart if kind == "real" else lambda low, high: (low, high)
+        told.append("{} from {} to {}".format(name, *digits(seen["low"], seen["high"])))
+        if _is_one_of_several(name) or ends["step"] is not None:  # whose ends would lie between its steps
+            continue
+        low, high = _within(ends, old["real"]) if kind == "real" else (ends["low"], ends["high"])
         options.append(f"{name}={kind.capitalize()}({low}, {high}{', log=True' if ends['log'] else ''})")
     if not told:
         return []
     quoted = " ".join(f"--set '{option}'" for option in options)
     return [Advice(f"The best {count} of {len(trials)} trials have {', '.join(told)}.", quoted or None)]
+
+
+def _is_one_of_several(name):
+    """Whether a setting belongs to one of several layers, such as hidden_1, so that no option names it alone."""
+    return name.rpartition("_")[2].isdigit()
+
+
+def _told_apart(low, high, fits=lambda low, high: True):
+    """Two numbers in as few digits, two at least, as tell them apart and fit.
+
+    >>> _told_apart(0.01, 0.0105), _told_apart(3, 3)
+    (['0.01', '0.011'], ['3', '3'])
+    """
+    for digits in range(2, 17):
+        texts = [f"{value:.{digits}g}" for value in (low, high)]
+        if (texts[0] != texts[1] or low == high) and fits(*map(float, texts)):
+            break
+    return texts
+
+
+def _within(ends, old):
+    """The ends of a narrower range in few digits, neither of which rounding takes beyond the old range.
+
+    >>> _within({"low": 0.72, "high": 0.9985}, {"low": 0.0, "high": 0.999})
+    ['0.72', '0.999']
+    """
+    return _told_apart(ends["low"], ends["high"], lambda low, high: old["low"] <= low < high <= old["high"])
 
 
 def epochs_enough(best_epochs, epochs):
@@ -137,8 +169,8 @@ def epochs_enough(best_epochs, epochs):
     where = f"The winner was best at epoch {mean:.0f} of {epochs} on average"
     if epochs > 1 and mean >= LATE * epochs:
         return [Advice(f"{where}, so that it may not have been trained to its end.", f"--epochs {2 * epochs}")]
-    if mean <= EARLY * epochs:
-        return [Advice(f"{where}: fewer would do.", f"--epochs {max(1, round(1.5 * mean))}")]
+    if mean <= EARLY * epochs and (fewer := max(1, round(1.5 * mean))) < epochs:
+        return [Advice(f"{where}: fewer would do.", f"--epochs {fewer}")]
     return []
 
 

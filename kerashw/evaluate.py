@@ -49,9 +49,11 @@ def main(argv):
 def other_data(finished, data_dir):
     """The data set in another folder, its labels numbered as the run numbers them; a UsageError where it has others."""
     from kerashw.datasets import load
+    from kerashw.datasets.tables import check_places
 
     kept = finished.study()["data"]
     dataset, classes = load(kept["name"], data_dir), tuple(kept["classes"])
+    check_places(dataset.source, dataset.columns, tuple(kept.get("columns", ())))
     strange = [name for name in dataset.classes if name not in classes]
     if strange or bool(dataset.classes) != bool(classes):
         raise UsageError(

@@ -81,7 +81,7 @@ def framed(pixels, shape, frame, *, is_light):
         height, width = (max(1, round(scale * side)) for side in (bottom - top, right - left))
         drawing = Image.fromarray(ink[top:bottom, left:right]).point(lambda level: round(255 * level / strongest))
         drawing = np.asarray(drawing.resize((width, height), Image.Resampling.LANCZOS), float)
-        drawing *= frame.ink / drawing.max()  # thin strokes fade when they are made smaller
+        drawing *= frame.ink / max(drawing.max(), 1)  # specks may vanish altogether; thin strokes fade when they are made smaller
         centre = centre_of_mass(drawing) if frame.by_mass else ((height - 1) / 2, (width - 1) / 2)
         top, left = (
             int(np.clip(round(place - middle), 0, whole - side))

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -16,12 +17,13 @@ MAY_BE_CLEAR = ("RGBA", "LA", "PA", "P")  # Pillow's modes of pictures that may 
 ORIENTATION = 0x0112  # the EXIF tag in which cameras store which side is up
 
 
-def read_pieces(source, shape, *, background=None, frame=None):
+def read_pieces(source, shape, *, background=None, frame=None, columns=()):
     """The items of one Source as arrays (n, *shape) of at most PIECE; a UsageError names it where it does not fit.
 
-    `background` and `frame` tell of the images the model was trained on; they change nothing but pictures.
+    `background` and `frame` tell of the images the model was trained on; they change nothing but pictures. `columns` are
+    the names of the columns of its table, where it was one.
     """
-    read = {"npy": _read_array, "csv": _read_rows, "idx": _read_idx}
+    read = {"npy": _read_array, "csv": partial(_read_rows, columns=columns), "idx": _read_idx}
     try:
         if source.kind is None:
             raise UsageError(f"{source.name}: cannot be read; known endings are {KNOWN}.")
@@ -44,6 +46,8 @@ def read_picture(path, shape, background=None, frame=None):
     """
     if len(shape) < 2:
         raise UsageError(f"{path}: the model takes {shape[0]} number(s) per item, not pictures; give NPY or CSV.")
+    if len(shape) == 3 and shape[-1] not in (1, 3):
+        raise UsageError(f"{path}: the model takes images of {shape[-1]} channels; pictures are read as grey or RGB: give NPY.")
     from PIL import Image, ImageOps
 
     size = (shape[1], shape[0])
@@ -53,7 +57,7 @@ def read_picture(path, shape, background=None, frame=None):
             Image.open(path) as picture,
         ):
             mode = "RGB" if len(shape) == 3 and shape[-1] == 3 else "L"
-            picture = ImageOps.exif_transpose(_reduced(picture, mode, max(ENOUGH, math.prod(shape))))
+            picture = _eight_bits(ImageOps.exif_transpose(_reduced(picture, mode, max(ENOUGH, math.prod(shape)))))
             if picture.mode in MAY_BE_CLEAR:  # what is transparent is paper: white, but black below light ink
                 layered = picture.convert("RGBA")
                 grey, alpha = (np.asarray(layered.convert(mode)) for mode in ("L", "LA"))
@@ -87,9 +91,16 @@ def _reduced(picture, mode, most):
     rows = max(1, STRIP // picture.width // factor) * factor
     for top in range(0, picture.height, rows):
         strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        small.paste(strip.convert(mode).reduce(factor), (0, top // factor))
+        small.paste(_eight_bits(strip).convert(mode).reduce(factor), (0, top // factor))
     small.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
     return small
+
+
+def _eight_bits(picture):
+    """The picture with 8 bits a level: of one with 16 Pillow would clip all above 255 to white."""
+    if not picture.mode.startswith("I;16"):
+        return picture
+    return picture.convert("I").point(lambda level: level / 256 + 0).convert("L")
 
 
 def as_items(array, shape, name="x", first=0):
@@ -146,12 +157,12 @@ def _read_array(path, shape):
         yield as_items(np.asarray(array[first : first + PIECE]), shape, path, first)
 
 
-def _read_rows(path, shape):
+def _read_rows(path, shape, columns):
     if len(shape) > 1:
         raise UsageError(f"{path}: the model takes images of {shape}, not CSV rows; give pictures or NPY.")
     from kerashw.datasets.tables import read_features
 
-    yield from read_features(path, shape[0], PIECE)
+    yield from read_features(path, shape[0], PIECE, columns)
 
 
 def _read_idx(path, shape):

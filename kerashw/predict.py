@@ -47,7 +47,8 @@ def main(argv):
     quiet_tensorflow()
     model = Results(finished.folder).model
     frame = data.get("frame")  # runs made before frames were recorded have none
-    like = {"background": data["background"], "frame": Frame(**frame) if frame else None}
+    like = {"background": data["background"], "frame": Frame(**frame) if frame else None,
+            "columns": tuple(data.get("columns", ()))}  # fmt: skip
     skipped = []
     write = {"table": write_table, "csv": write_csv, "json": write_json}[options.format]
     items = readable(sources, tuple(model.input_shape[1:]), skipped, **like)
@@ -58,7 +59,7 @@ def main(argv):
 def readable(sources, shape, skipped, **like):
     """(name, place in it, item) for all that can be read; what cannot is named on stderr and noted.
 
-    `like` tells of the images the model was trained on, as `read_pieces` takes it.
+    `like` tells of the data the model was trained on, as `read_pieces` takes it.
     """
     for source in sources:
         place = 0

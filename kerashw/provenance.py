@@ -13,6 +13,7 @@ from kerashw.framing import border_brightness, frame_of
 from kerashw.machine import processors
 
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "numpy", "scikit-learn")
+POLARITY_SEEN, POLARITY_ALIKE = 2000, 0.95  # images that are looked at, and the share whose borders are to be alike
 
 
 def origin():
@@ -54,26 +55,36 @@ def of_data(dataset):
         "training_items": len(dataset.x_train),
         "test_items": len(dataset.x_test),
         "item_shape": list(dataset.item_shape),
+        "columns": list(dataset.columns),
         "classes": list(dataset.classes),
         # {part: items of each class}
         "class_counts": _class_counts(dataset) if dataset.classes else None,
         # How bright the border of the images is, 0 to 255: `predict` turns pictures of the other polarity over.
-        "background": border_brightness(dataset.x_train) if dataset.x_train.ndim > 2 else None,
+        "background": _background(dataset.x_train, frame) if dataset.x_train.ndim > 2 else None,
         # How drawings lie in the images: `predict` brings pictures of other sizes to lie the same.
         "frame": frame and asdict(frame),
     }
 
 
+def _background(images, frame):
+    """None where the borders of some are light and of others dark, as of photographs: these have no polarity."""
+    some = images[:: -(-len(images) // POLARITY_SEEN)]
+    light = np.mean([border_brightness(one[np.newaxis]) >= 128 for one in some])
+    return border_brightness(images) if frame is not None or max(light, 1 - light) >= POLARITY_ALIKE else None
+
+
 def dataset_of(run, data_dir=None):
     """The data set that a run was made with, loaded again from where it came; a UsageError where it has changed."""
     from kerashw.datasets import load, with_samples
+    from kerashw.datasets.standins import stand_in
 
     study = run.study()
     kept, samples = study["data"], study["declaration"]["samples"]
-    dataset = load(
-        kept["name"], data_dir or study["data_dir"], allow_stand_in=kept["stand_in"],
-        classes=tuple(kept["classes"]) or None,
-    )  # fmt: skip
+    place, classes = data_dir or study["data_dir"], tuple(kept["classes"])
+    if kept["stand_in"] and not place:  # also where the real data can be had by now
+        dataset = stand_in(kept["name"], classes)
+    else:
+        dataset = load(kept["name"], place, allow_stand_in=kept["stand_in"], classes=classes or None)
     dataset = dataset if samples is None else with_samples(dataset, samples, study["seed"])
     if dataset.digest != study["data_sha256"]:
         raise UsageError(f"{run.folder}: was made with other data than {dataset.source} holds now; name its own data.")

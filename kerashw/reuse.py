@@ -7,6 +7,8 @@ training items or a constant. A model of which that cannot be said is not kept.
 from collections import OrderedDict
 from collections.abc import Mapping
 
+import numpy as np
+
 from kerashw.seeds import derive
 from kerashw.settings import builder_keywords
 
@@ -14,6 +16,7 @@ from kerashw.settings import builder_keywords
 MODELS, PARAMETERS = 4, 10_000_000
 
 _kept = OrderedDict()  # the one used last is at the end
+_given = {}  # {builder: (layer, weight) of all that it sets itself}
 
 
 def structure(builder, settings, task, model):
@@ -90,7 +93,8 @@ def draw_weights(model, seed):
     """The model, its weights drawn anew by the initializers of its layers: they depend on the seed and on names alone.
 
     So a model that was built before can start again as if it had just been built. Weights whose initializer is not
-    to be found under the name Keras gives it stay as they are.
+    to be found under the name Keras gives it stay as they are, and so do those of frozen layers and those that a builder
+    has given values of its own (`mark_given`).
     """
     for layer, variable, initializer in _drawn(model):
         config = initializer.get_config()
@@ -136,13 +140,44 @@ def adapt_again(model, x):
     return model
 
 
+def mark_given(model, builder, again):
+    """The model of a builder, with those weights marked that the builder gave values of its own, such as pretrained ones.
+
+    These are no constant that their initializer tells, or the same in a second model, which `again` builds once.
+    """
+    if builder.__module__.startswith("kerashw."):
+        return model
+    if builder not in _given:
+        _given[builder] = _alike(model, again())
+    for layer, variable, initializer in _drawn(model):
+        if "seed" in initializer.get_config():
+            variable.is_given = (layer.name, variable.name) in _given[builder]
+        else:  # as the bias of an LSTM, whose forget gate starts at 1
+            variable.is_given = not np.array_equal(variable, initializer(variable.shape, dtype=variable.dtype))
+    return model
+
+
+def _alike(one, other):
+    """(layer, weight) of what should be drawn by chance and is the same in two models."""
+    pairs = zip(_drawn(one), _drawn(other))
+    return {(layer.name, variable.name) for (layer, variable, initializer), (_, twin, _) in pairs
+            if initializer.get_config().get("seed", 0) is None and np.array_equal(variable, twin)}  # fmt: skip
+
+
 def _drawn(model):
-    """(layer, variable, initializer) of every weight whose initializer bears the name of the weight."""
+    """(layer, variable, initializer) of every weight that is drawn: its initializer bears the name of the weight."""
     for layer in model.layers:
-        for variable in layer.weights:
-            initializer = getattr(layer, f"{variable.name}_initializer", None)
-            if initializer is not None:
+        for variable in layer.weights if layer.trainable else ():
+            initializer = _initializer(layer, variable.name)
+            if initializer is not None and not getattr(variable, "is_given", False):
                 yield layer, variable, initializer
+
+
+def _initializer(layer, weight):
+    """The initializer of a layer's weight: of kernel kernel_initializer, of recurrent_kernel recurrent_initializer."""
+    depthwise = "depthwise" if weight == "kernel" else weight  # as the kernel of a DepthwiseConv2D
+    names = (f"{one}_initializer" for one in (weight, weight.removesuffix("_kernel"), depthwise))
+    return next((found for name in names if (found := getattr(layer, name, None)) is not None), None)
 
 
 def _generators(model):

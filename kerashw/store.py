@@ -41,6 +41,13 @@ class Trial:
     ended: float | None = None
     attempts: int | None = None
 
+    def fold_scores(self):
+        """The score of each fold, averaged over its executions."""
+        by_fold = {}
+        for done in self.executions:
+            by_fold.setdefault(done.fold, []).append(done.score)
+        return [sum(scores) / len(scores) for _, scores in sorted(by_fold.items())]
+
     def mean_metrics(self):
         """The metrics that every execution has, at the epochs that count, averaged over folds and executions."""
         names = [name for name in self.executions[0].metrics if all(name in done.metrics for done in self.executions)]

@@ -166,6 +166,13 @@ class Study:
                 )
             for choice in _ends(value):
                 check_setting(name, choice)
+        optimizers = _ends(self.settings.get("optimizer", TRAINING["optimizer"]))
+        if "momentum" in self.searched and "momentum" not in own and not {"sgd", "rmsprop"} & {*optimizers}:
+            raise UsageError(
+                f"momentum is searched, but {' and '.join(optimizers)} would ignore it: it is of sgd and rmsprop."
+            )
+        if self.settings.get("patience") is not None and self.score_epoch == "last":
+            raise UsageError("patience waits for a better epoch, and score_epoch='last' looks for none: leave one out.")
 
     def _check_search(self):
         search = self.search

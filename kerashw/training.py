@@ -3,6 +3,7 @@
 A training that is continued sees what an uninterrupted one would have seen.
 """
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from kerashw.averaging import mean_of_last
 from kerashw.batches import batches, epoch_order, in_order
-from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take
+from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, mark_given, restarts, structure, take
 from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.objectives import OBJECTIVES
@@ -81,7 +82,8 @@ def build_model(builder, settings, *, input_shape, outputs):
     # that, clear_session, would forget a person's dtype policy and all compiled kernels as well.
     reset_uids()
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
-    return builder(input_shape=tuple(input_shape), outputs=outputs, **own)
+    build = functools.partial(builder, input_shape=tuple(input_shape), outputs=outputs, **own)
+    return mark_given(build(), builder, again=build)
 
 
 def make_optimizer(settings, steps):
@@ -196,7 +198,7 @@ def train(
             )
         )
     if average and validation_indices is None:
-        watched.append(mean_of_last(epochs, average))
+        watched.insert(1, mean_of_last(epochs, average))  # before those that look at the model at the end
     try:
         fitted = model.fit(
             batches(task.x, task.y, order, batch_size),

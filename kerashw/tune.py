@@ -187,7 +187,7 @@ def run_one(resolved, dataset, options, command, arms, end):
     if not one.exists:
         one.begin({
             **declaration(resolved, options), "preset": options.preset, "data_sha256": dataset.digest,
-            "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
+            "data": of_data(dataset), "data_dir": options.data_dir and str(Path(options.data_dir).expanduser().resolve()),
             "command": command, "arms": arms, **origin(),
         })  # fmt: skip
     start_tensorflow(options, resolved)

@@ -30,7 +30,7 @@ def main(folder, path, tuner, many):
     """One search, with a look at it now and then."""
     if path == "fit":
         trials.train = quick_training
-    rates = dict(learning_rate=Real(1e-5, 1e-1, log=True), momentum=Real(0.0, 0.9))
+    rates = dict(learning_rate=Real(1e-5, 1e-1, log=True), momentum=Real(0.0, 0.9), optimizer="sgd")
     study = Study(data="points", model=linear, search=TUNERS[tuner](trials=int(many)), together=path == "population", prune="median",
                   settings=dict(rates, batch_size=4, epochs=4))  # fmt: skip
     statements, found = [0], []

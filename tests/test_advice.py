@@ -78,6 +78,25 @@ def test_a_winner_at_an_end_is_told_but_not_at_zero_or_amid_the_range():
     assert held_back(spaces, dict(dropout=0.2, rate=0.01, width=20)) == []
 
 
+def test_every_option_is_one_that_tune_takes_and_says_what_the_text_says():
+    def space(low, high, kind="real", step=None):
+        return {kind: dict(low=low, high=high, log=False, step=step)}
+
+    def advised(space, values):
+        trials = [({"momentum": value}, place) for place, value in enumerate(values)]
+        return where_the_best_lie({"momentum": space}, trials, "min")[0]
+
+    near_the_end = advised(space(0.0, 0.999), np.linspace(0.999, 0.0, 20).tolist())
+    assert parse_setting(near_the_end.options.removeprefix("--set ").strip("'"))[1].high <= 0.999
+    narrow = advised(space(0.98, 0.99), np.linspace(0.9811, 0.99, 20).tolist())
+    assert parse_setting(narrow.options.removeprefix("--set ").strip("'"))[1].low < 0.99
+    assert "from 150 to 153" in advised(space(4, 400, "int"), [150, 151, 153, 152, 150, *range(380, 395)]).text
+    assert advised(space(0.0, 0.5, step=0.05), [0.1, 0.15, 0.2, 0.1, 0.15, *[0.5] * 15]).options is None
+    trials = [({"hidden_1": value}, place) for place, value in enumerate(range(18, 38))]
+    assert where_the_best_lie({"hidden_1": space(8, 128, "int")}, trials, "min")[0].options is None
+    assert held_back({"degree": space(1, 10, "int")}, {"degree": 1}) == [] and epochs_enough([1], 2) == []
+
+
 def test_epochs_in_the_middle_are_as_many_as_needed():
     assert epochs_enough([15, 16], 20) == [] and epochs_enough([1], 1) != epochs_enough([2], 2)
 

@@ -26,7 +26,7 @@ from kerashw.study import Study
 STUDY = Study(
     data="regression", model=mlp, folds=2, search=Random(trials=24),
     settings=dict(hidden=(2,), learning_rate=Choice(0.01, 0.05, 1e30), l2=Real(1e-5, 1e-2, log=True),
-                  momentum=Real(0.0, 0.9), dropout=Choice(0.0, 0.1), batch_size=8, epochs=1),
+                  momentum=Real(0.0, 0.9), optimizer="sgd", dropout=Choice(0.0, 0.1), batch_size=8, epochs=1),
     arms=dict(one={}, other=dict(search=Random(trials=1))),
 )
 '''

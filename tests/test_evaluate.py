@@ -9,8 +9,11 @@ import pytest
 
 from kerashw.__main__ import main
 from kerashw.commands import quiet_tensorflow
+from kerashw.datasets import Dataset
+from kerashw.datasets.standins import stand_in
 from kerashw.errors import UsageError
 from kerashw.evaluate import other_data
+from kerashw.provenance import dataset_of, of_data
 from kerashw.results import load_run
 from kerashw.run import Run
 
@@ -109,3 +112,47 @@ def test_own_data_that_have_changed_since_are_refused(sides, capsys):
     finally:
         file.write_text(before)
     assert code == 2 and "was made with other data" in err and err.count("\n") == 1
+
+
+def test_columns_at_other_places_than_the_run_learned_from_are_refused(sides, tmp_path, capsys):
+    other = table(tmp_path / "sides", ("on it", "below"))
+    for file in other.iterdir():
+        file.write_text(file.read_text().replace("a,b,side", "b,a,side"))
+    told = "column 'a' at place 2, expected the columns a, b in this order"
+    with pytest.raises(UsageError, match=told):
+        other_data(sides, other)
+    (tmp_path / "mine.csv").write_text("id,a,b\n1,2,3\n")
+    assert main(["predict", str(sides.folder), str(tmp_path / "mine.csv")]) == 1
+    assert told in capsys.readouterr().err
+    (tmp_path / "mine.csv").write_text("x,y\n2,3\n")  # names that say nothing of the places
+    assert main(["predict", str(sides.folder), str(tmp_path / "mine.csv")]) == 0
+
+
+def test_a_folder_below_home_is_found_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table(tmp_path / "sides", ("below", "above"))
+    (tmp_path / "sides.py").write_text(STUDY)
+    with contextlib.chdir(tmp_path):
+        assert main(["tune", "--task", "sides.py", "--data-dir=~/sides", "--no-figures", "-q"]) == 0
+    capsys.readouterr()
+    assert evaluated(capsys, tmp_path / "saved_models" / "sides")[0] == 0
+
+
+def test_a_run_on_a_stand_in_finds_it_again_where_real_data_can_be_had_by_now(tmp_path, monkeypatch):
+    given = stand_in("mnist", tuple("0123456789"))
+    (tmp_path / "run").mkdir()
+    Run(tmp_path / "run").begin({"data": of_data(given), "declaration": {"samples": None}, "data_sha256": given.digest,
+                                 "data_dir": None, "seed": 0})  # fmt: skip
+    monkeypatch.setattr("kerashw.datasets.load", lambda *given, **named: pytest.fail("the real data were loaded"))
+    found = dataset_of(Run(tmp_path / "run"))
+    assert found.digest == given.digest and found.stand_in
+
+
+def test_photographs_whose_borders_are_light_and_dark_alike_have_no_polarity():
+    levels = np.random.default_rng(0).integers(0, 256, (50, 1, 1, 1))
+    photos = np.broadcast_to(levels, (50, 6, 6, 3)).astype("uint8")
+    labels = np.arange(50) % 2
+    some = Dataset("photos", photos, labels, photos, labels, ("a", "b"), "made in the test")
+    assert of_data(some)["background"] is None
+    dark = Dataset("photos", photos // 4, labels, photos // 4, labels, ("a", "b"), "made in the test")
+    assert of_data(dark)["background"] < 64

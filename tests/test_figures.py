@@ -547,3 +547,23 @@ def test_the_map_of_a_kernel_tells_which_unit_has_the_largest_weights_and_which_
 def test_a_kernel_that_is_no_matrix_is_refused():
     with pytest.raises(UsageError, match=r"the kernel of conv_1 has shape \(3, 3, 1, 2\), expected \(inputs, units\)"):
         figures.dense_weights(kernels={"conv_1": np.zeros((3, 3, 1, 2))})
+
+
+def test_every_curve_of_a_fit_is_drawn_however_many_there_are():
+    curves = {f"arm{place}": [float(place)] * 3 for place in range(12)}
+    figure = figures.fit(points={"train": {"x": [0, 1], "y": [1, 1]}}, x=[0.0, 0.5, 1.0], curves=curves)
+    assert len(figure.axes[0].get_lines()) == 12
+
+
+def test_the_best_epoch_is_sought_among_those_that_every_fold_has():
+    folds = [[1.2, 1.0, 1.1, 1.1], [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.11]]
+    caption = figures.learning_curves(history={"val_mse": folds}, monitor="val_mse").caption
+    assert caption.startswith("Validation mse was lowest, 0.65, at epoch 4 of 7")
+
+
+def test_good_scores_far_from_the_others_stay_within_the_picture():
+    scores = [0.1 + place / 1000 for place in range(34)] + [0.9, 0.95, 0.97]
+    trials = [dict(number=place, settings={}, score=score, status="completed") for place, score in enumerate(scores)]
+    figure = figures.search_history(trials=trials, metric="val_accuracy", direction="max")
+    low, high = figure.axes[0].get_ylim()
+    assert low < 0.1 and high > 0.97

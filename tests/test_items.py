@@ -386,3 +386,23 @@ def test_a_damaged_file_is_read_or_refused_and_raises_nothing_else(tmp_path, end
             assert read_items(path, GREY, background=0.0).shape[1:] == GREY
         except UsageError as error:
             assert str(path) in str(error)
+
+
+def test_levels_of_16_bits_are_told_apart(tmp_path):
+    levels = np.linspace(0, 65535, 28 * 28).astype("uint16").reshape(28, 28)
+    Image.fromarray(levels).save(tmp_path / "scan.png")
+    read = read_items(tmp_path / "scan.png", (28, 28))[0]
+    np.testing.assert_allclose(read, levels / 257, atol=1.5)
+
+
+def test_a_picture_for_a_model_of_other_channels_is_refused_with_what_to_give(tmp_path):
+    path = picture(tmp_path / "a.png", np.zeros((32, 32), "uint8"))
+    with pytest.raises(UsageError, match="takes images of 4 channels; pictures are read as grey or RGB: give NPY"):
+        read_items(path, (32, 32, 4))
+
+
+def test_specks_that_vanish_leave_the_paper_empty(tmp_path):
+    scan = np.full((2000, 2000), 255, "uint8")
+    scan[10, 10] = scan[1900, 1900] = 0
+    read = read_items(picture(tmp_path / "scan.png", scan), GREY, background=0.0, frame=FRAME)[0]
+    assert read.max() < 64

@@ -98,7 +98,8 @@ def test_a_bayesian_search_that_is_continued_goes_on_as_it_would_have(tmp_path):
     assert without_seconds(rows_of(run)) == without_seconds(whole)
 
 
-HILLY = dict(learning_rate=Real(1e-4, 1.0, log=True), dropout=Real(0.0, 0.9), momentum=Real(0.0, 0.9), epochs=1)
+HILLY = dict(learning_rate=Real(1e-4, 1.0, log=True), dropout=Real(0.0, 0.9), momentum=Real(0.0, 0.9), optimizer="sgd",
+             epochs=1)  # fmt: skip
 
 
 def judged(proposed):

@@ -53,3 +53,8 @@ ROWS = {"unequal": ([1.0], [1.0, 2.0]), "empty": ([], []), "nested": ([[1.0]], [
 def test_rows_that_are_no_pairs_are_refused(test, rows):
     with pytest.raises(UsageError, match="two rows of one length"):
         test(*rows)
+
+
+def test_gaps_that_are_equal_but_for_the_last_bit_tell_nothing():
+    found = of_scores([0.92, 0.88, 0.96, 0.84], [0.88, 0.84, 0.92, 0.80])
+    assert all(np.isnan(p) for p in found.p.values())

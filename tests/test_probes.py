@@ -387,3 +387,17 @@ def test_a_unit_of_a_convolution_is_a_channel_at_all_its_positions():
 def test_a_threshold_is_a_share(threshold):
     with pytest.raises(UsageError, match="threshold must be from 0 to below 1"):
         inactive_units(sequential(), numbers(), threshold=threshold)
+
+
+def test_a_model_of_a_class_of_one_s_own_within_a_graph_is_one_layer():
+    class Block(keras.Model):
+        def __init__(self):
+            super().__init__(name="block")
+            self.inner = keras.layers.Dense(3, name="inner")
+
+        def call(self, x):
+            return self.inner(x)
+
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="output")(Block()(inputs)))
+    assert list(activations(model, np.ones((2, 4), "float32"))) == ["block", "output"]

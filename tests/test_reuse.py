@@ -10,6 +10,7 @@ from kerashw import reuse
 from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
+from kerashw.reuse import draw_weights
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.training import Diverged, Task, build_model, train
 
@@ -369,3 +370,51 @@ def test_memory_does_not_grow_with_the_number_of_trainings():
 
     before = some(10)
     assert some(40) - before < 40 * 0.3
+
+
+# What a builder sets itself
+
+
+def with_lstm(*, input_shape, outputs):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.LSTM(3, name="lstm")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="output")(x))
+
+
+def with_pretrained(*, input_shape, outputs):
+    inputs = keras.Input(input_shape)
+    frozen, tuned = keras.layers.Dense(2, name="frozen"), keras.layers.Dense(2, name="tuned")
+    x = tuned(frozen(inputs))
+    frozen.set_weights([np.eye(input_shape[0], 2), np.zeros(2)])
+    tuned.set_weights([np.full((2, 2), 0.5), np.ones(2)])
+    frozen.trainable = False
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="output")(x))
+
+
+def started(builder, seed, shape=(4,)):
+    """{layer: its weights} as a training of that seed begins."""
+    model = draw_weights(build_model(builder, {}, input_shape=shape, outputs=1), seed)
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def test_weights_that_a_builder_gave_values_of_its_own_start_with_these():
+    one, other = started(with_pretrained, 1), started(with_pretrained, 2)
+    for found in (one, other):
+        assert found["frozen"][0].tolist() == np.eye(4, 2).tolist()
+        assert found["tuned"][0].tolist() == [[0.5, 0.5]] * 2 and found["tuned"][1].tolist() == [1, 1]
+    assert not np.array_equal(one["output"][0], other["output"][0])
+
+
+def test_the_forget_gate_of_an_lstm_starts_open_and_its_recurrent_weights_by_the_seed():
+    (kernel, recurrent, bias), (_, other, _) = (started(with_lstm, seed, (5, 2))["lstm"] for seed in (1, 2))
+    assert bias.tolist() == [0] * 3 + [1] * 3 + [0] * 6
+    assert not np.array_equal(recurrent, other)
+
+
+@pytest.mark.parametrize("layer", [keras.layers.DepthwiseConv2D(2), keras.layers.SeparableConv2D(3, 2)])
+def test_kernels_of_every_kind_of_convolution_are_drawn_by_the_seed(layer):
+    model = keras.Sequential([keras.Input((5, 5, 2)), layer])
+    one, again, other = ([*map(np.copy, draw_weights(model, seed).get_weights())] for seed in (1, 1, 2))
+    for first, second, third in zip(one, again, other):
+        assert np.array_equal(first, second)
+        assert first.ndim == 1 or not np.array_equal(first, third)  # a bias is 0

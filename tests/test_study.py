@@ -68,6 +68,10 @@ WRONG = {
     "a budget upside down": (dict(parameters=(9, 1)), "must be in order"),
     "a budget of one end": (dict(parameters=9), "two whole numbers, (least, most), got 9"),
     "a budget of three": (dict(parameters=(1, 2, 3)), "two whole numbers"),
+    "a momentum that nothing uses": (
+        dict(settings=dict(momentum=Real(0.0, 0.9))), "momentum is searched, but adam would ignore it"),
+    "patience for the last epoch": (
+        dict(settings=dict(patience=3), score_epoch="last"), "patience waits for a better epoch"),
     "an arm with items of its own": (dict(arms=dict(few=dict(samples=5))), "arms are compared on the same items"),
     "a published number alone": (dict(published=0.98), "published must be Published("),
     "a search by its name": (dict(search="random"), "search must be Grid, Random, Bayesian or Hyperband"),

@@ -33,6 +33,7 @@ class Dataset:
     classes: tuple[str, ...]      # () for regression
     source: str                   # one phrase: "folder data/mnist", "tensorflow-datasets", "stand-in: ..."
     stand_in: bool = False
+    columns: tuple[str, ...] = ()  # names of the features, where the items come from a table that has them
 
     def __post_init__(self):
         object.__setattr__(self, "classes", tuple(self.classes))

@@ -47,7 +47,8 @@ def _read(folder, classes, task):
     pair = tables.read_table_folder(folder)
     if pair:
         train, test = pair
-        arrays = dict(x_train=train.features, y_train=train.target, x_test=test.features, y_test=test.target)
+        arrays = dict(x_train=train.features, y_train=train.target, x_test=test.features, y_test=test.target,
+                      columns=train.header[:-1])
         return arrays, *_labels(f"{train.path}, {test.path.name}", arrays, classes, task)
     return None
 

@@ -77,8 +77,10 @@ def read_table(path: Path) -> Table:
     return Table(path, header, found, target.values if target.names else np.frombuffer(target.values))
 
 
-def read_features(path: Path, features: int, size: int) -> Iterator[np.ndarray]:
+def read_features(path: Path, features: int, size: int, columns: tuple[str, ...] = ()) -> Iterator[np.ndarray]:
     """The features of a CSV file, with or without a target, as arrays of at most `size` rows; it may be of any length.
+
+    `columns` are the names in the file that a model learned from: where this one has them, they stand at the same places.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -88,13 +90,27 @@ def read_features(path: Path, features: int, size: int) -> Iterator[np.ndarray]:
     [[[1.0], [2.0]], [[3.0]]]
     """
     with _opened(path) as file:
-        _, _, rows = _begin(path, file, features)
+        header, _, rows = _begin(path, file, features)
+        check_places(path, header, columns[:features])
         piece = None
         for piece in _pieces(rows, size):
             lines, numbers, _ = piece
             yield _finite(path, lines, numbers).astype(np.float32)
         if piece is None:
             raise UsageError(f"{path} has a header row but no data")
+
+
+def check_places(where: Path | str, header: tuple[str, ...], columns: tuple[str, ...]) -> None:
+    """Nothing, unless one of the known columns stands at another place than where it was learned from.
+
+    >>> check_places("mine.csv", ("id", "height"), ("height", "width"))
+    Traceback (most recent call last):
+    kerashw.errors.UsageError: mine.csv has column 'height' at place 2, expected the columns height, width in this order
+    """
+    for place, name in enumerate(columns):
+        if header[place : place + 1] != (name,) and name in header:
+            raise UsageError(f"{where} has column {name!r} at place {header.index(name) + 1}, expected the columns "
+                             f"{', '.join(columns)} in this order")
 
 
 class _Target:
@@ -152,6 +168,9 @@ def _begin(path, file, wanted=None):
     header = tuple(" ".join(name.split()) for name in next(rows, []))      # a quoted name may go over several lines
     if not any(header):
         raise UsageError(f"{path} is empty, expected a header row and data")
+    if not all(header):
+        raise UsageError(f"{path}, line 1: column {header.index('') + 1} has no name; if it holds row numbers, as pandas "
+                         f"writes them, leave them out by to_csv(..., index=False)")
     if all(_is_number(name) for name in header):
         raise UsageError(f"{path}, line 1 holds only numbers, expected a header row with names of columns")
     if wanted is not None and len(header) not in (wanted, wanted + 1):

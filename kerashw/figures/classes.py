@@ -143,11 +143,15 @@ def _confused(counts, totals, classes):
     worst = [divmod(int(place), len(classes)) for place in np.argsort(-errors, axis=None, kind="stable")[:3]]
     told = [
         f"{classes[row]} for {classes[column]} ({counted(int(errors[row, column]), 'time')}, "
-        f"{100 * errors[row, column] / totals[row, 0]:.0f} % of {classes[row]})"
+        f"{_percent(errors[row, column] / totals[row, 0])} of {classes[row]})"
         for row, column in worst
         if errors[row, column]
     ]
     return f"Taken for another most often: {', '.join(told)}."
+
+
+def _percent(share):
+    return f"{100 * share:.0f} %" if share >= 0.005 else "less than 1 %"
 
 
 def _lowest(classes, scores):

@@ -50,7 +50,7 @@ def pareto_front(*, trials, objectives, front, knee=None, winner=None, title=Non
     outside = []
     for ax, name in zip(axes[0], others):
         for which, own in (("x", name), ("y", first)):
-            low, high = _axis(ax, which, own, columns[own][known])
+            low, high = _axis(ax, which, own, columns[own][known], objectives[own])
             outside.append(outside_sentence(columns[own][known], low, high))
         _draw(ax, columns[name], columns[first], known, on_front, [numbers, knee, winner],
               "post" if check(objectives[name]) == "min" else "pre", is_line=len(others) == 1)  # fmt: skip
@@ -60,9 +60,9 @@ def pareto_front(*, trials, objectives, front, knee=None, winner=None, title=Non
     return captioned(figure, *_sentences(values, front, objectives, winner, knee), *dict.fromkeys(outside))
 
 
-def _axis(ax, which, name, values):
+def _axis(ax, which, name, values, direction):
     """(low, high) of an axis that shows the values: logarithmic where they span more than two decades."""
-    kind, low, high = view(values)
+    kind, low, high = view(values, direction)
     if spans_decades(values):
         low, high = values.min() / 1.4, values.max() * 1.4
         log_axis(ax, which, low, high)

@@ -1,5 +1,7 @@
 """Points of one input and one target, and the curves that models lay through them."""
 
+import itertools
+
 import numpy as np
 
 from kerashw.figures.bands import band_sentence, draw_runs, edges, middle, runs_of
@@ -48,7 +50,8 @@ def fit(*, points, x, curves, band="range", x_label="x", y_label="y", title="The
     order = np.argsort(x)
     tables = {name: runs_of(curve)[:, order] for name, curve in curves.items()}
     # The last curve is the one to look at, so it is black and whole; those before it are dashed.
-    styles = [*zip((GREY, *PALETTE[4:]), DASHES[1:])][: len(tables) - 1] + [(BLACK, "-")]
+    dashed = zip(itertools.cycle((GREY, *PALETTE[4:], *PALETTE[:4])), itertools.cycle(DASHES[1:]))
+    styles = [*itertools.islice(dashed, max(len(tables) - 1, 0)), (BLACK, "-")]
     _scatter(ax, points)
     for (name, runs), (color, dash) in zip(tables.items(), styles):
         draw_runs(ax, x[order], runs, band=band, color=color, label=plain(name), linestyle=dash)

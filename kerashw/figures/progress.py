@@ -30,7 +30,7 @@ def search_history(*, trials, metric, direction="min", title="The search, trial 
     check(direction)
     figure, axes = panels(1, 1, title=title, height=4.8)
     ax = axes[0, 0]
-    kind, low, high = view(scores)
+    kind, low, high = view(scores, direction)
     if kind == "log":
         log_axis(ax, "y", low, high)
     ax.set_ylim(low, high)

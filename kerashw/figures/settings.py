@@ -44,7 +44,7 @@ def slices(*, trials, metric, scales=None, direction="min", title="The score aga
     scores = scores_of(trials)
     names = setting_names(trials)
     figure, axes = panel_for_each(len(names), title=title, columns=4, panel_height=2.7, sharey=True)
-    kind, low, high = view(scores)
+    kind, low, high = view(scores, direction)
     best = best_of(scores, direction)
     known = np.isfinite(scores)
     drawn = np.clip(scores, low, high)
@@ -120,7 +120,7 @@ def parallel_coordinates(
     scores = scores_of(trials)
     names = setting_names(trials)
     columns = [scale_of(trials, name, (scales or {}).get(name)) for name in names]
-    kind, low, high = view(scores)
+    kind, low, high = view(scores, direction)
     clipped = np.clip(scores, low, high)
     known = np.flatnonzero(np.isfinite(scores))
     spans = [_span(scale.positions, scale.kind, len(scale.names)) for scale in columns]

@@ -129,13 +129,16 @@ def draw_axis(ax, scale, which="x"):
                 label.set(ha="right", rotation_mode="anchor")
 
 
-def view(scores):
+def view(scores, direction=None):
     """("log" or "linear", lowest, highest) of an axis that shows the scores well.
 
-    Where a few scores lie so far off that they would squeeze the rest into a line, they are left outside.
+    Where a few scores lie so far off that they would squeeze the rest into a line, they are left outside, but for those
+    that are good in a direction.
 
     >>> view(np.array([0.8, 0.9, 0.85, 0.87, -1e9]))
     ('linear', 0.795, 0.905)
+    >>> view(np.array([0.1] * 8 + [0.11] * 3 + [0.97]), "max")
+    ('linear', 0.0565, 1.0135)
     """
     known = np.sort(scores[np.isfinite(scores)])
     if not known.size:
@@ -147,7 +150,7 @@ def view(scores):
     fence = 3 * (third - first)
     if fence > 0 and high - low > 20 * (third - first):
         inside = known[(known >= first - fence) & (known <= third + fence)]
-        low, high = inside[0], inside[-1]
+        low, high = low if direction == "min" else inside[0], high if direction == "max" else inside[-1]
     room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
     return "linear", float(round(low - room, 12)), float(round(high + room, 12))
 

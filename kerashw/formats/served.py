@@ -28,7 +28,8 @@ class Served:
     def of(cls, model, dataset):
         """The model of a data set, with some of its test items."""
         stand_in = dataset.source.removeprefix("stand-in: ") if dataset.stand_in else None
-        return cls(model, dataset.classes, dataset.x_test[:COMPARED_ITEMS], dataset.name, stand_in)
+        items = dataset.x_test[:COMPARED_ITEMS].astype(model.inputs[0].dtype, copy=False)  # as one's own model takes them
+        return cls(model, dataset.classes, items, dataset.name, stand_in)
 
     @property
     def input_name(self):

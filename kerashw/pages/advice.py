@@ -40,7 +40,9 @@ def advised(kept):
     left = {name: space for name, space in kept.spaces.items()
             if not any(one.options == f"--set {name}=0" for one in useless)}  # fmt: skip
     won = metrics["validation"]["trial"]
-    found = [*useless, *held_back(left, kept.scored[won][0])]
+    held = held_back(left, kept.scored[won][0])
+    left = {name: space for name, space in left.items() if name not in {one.setting for one in held}}
+    found = [*useless, *held]
     if not metrics.get("objectives"):  # the trials of a front are good in ways of their own, and lie apart
         found += where_the_best_lie(left, trials, direction)
     counts_epochs = declaration["score_epoch"] == "best" and "hyperband" not in declaration["search"]

@@ -124,7 +124,7 @@ def chance(records, kept):
     scores, answers = [], []
     for one, other in itertools.combinations(records, 2):
         if _folded_alike(kept[one], kept[other]):
-            scores.append((one, other, paired.of_scores(*(_fold_scores(records[name]) for name in (one, other)))))
+            scores.append((one, other, paired.of_scores(*(records[name].winner.fold_scores() for name in (one, other)))))
         if _tested_alike(records[one].dataset, records[other].dataset):
             answers.append((one, other, _answers(records[one], records[other])))
     objective = next(iter(kept.values())).metrics["objective"]
@@ -167,12 +167,6 @@ def _folded_alike(one, other):
     alike = all(first[name] == second[name] for name in SCORED_ALIKE)
     alike = alike and all(first["declaration"][name] == second["declaration"][name] for name in FOLDED_ALIKE)
     return alike and first["declaration"]["folds"] > 1 and one.metrics["objective"] == other.metrics["objective"]
-
-
-def _fold_scores(record):
-    """The winner's score on each fold, averaged over its executions."""
-    done = record.winner.executions
-    return [np.mean([one.score for one in done if one.fold == fold]) for fold in sorted({one.fold for one in done})]
 
 
 def _tested_alike(one, other):

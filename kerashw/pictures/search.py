@@ -98,7 +98,7 @@ def trials(record):
         {
             "number": trial.number,
             "settings": {name: trial.proposed[name] for name in record.searched if name in trial.proposed},
-            "score": trial.score, "scores": [done.score for done in trial.executions], "deviation": trial.deviation,
+            "score": trial.score, "scores": trial.fold_scores(), "deviation": trial.deviation,
             "status": trial.status, "reason": trial.reason,
         }
         for trial in record.trials

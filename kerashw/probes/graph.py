@@ -28,9 +28,10 @@ def named_layers(model, *, nested=False, within=""):
     layers = {}
     for layer in model.layers:
         name = within + layer.name
-        if isinstance(layer, keras.Model):
+        is_graph = isinstance(layer, GRAPHS)  # a model of a class of one's own is one layer, as it has no graph
+        if is_graph:
             layers.update(named_layers(layer, nested=nested, within=f"{name}/"))
-        if not isinstance(layer, keras.layers.InputLayer) and (nested or not isinstance(layer, keras.Model)):
+        if not isinstance(layer, keras.layers.InputLayer) and (nested or not is_graph):
             layers[name] = layer
     return layers
 

@@ -156,6 +156,8 @@ def _roughness_slope(fractions, axes):
     slope = tf.zeros_like(fractions)
     for axis in axes:
         length = fractions.shape[axis]
+        if length == 1:
+            continue
         behind, before = (tf.gather(fractions, range(*ends), axis=axis) for ends in ((1, length), (0, length - 1)))
         difference = behind - before
         sign = difference / tf.sqrt(difference**2 + 1e-4)  # smooth around 0; 1 is the whole range
