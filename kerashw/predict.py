@@ -20,8 +20,8 @@ kind seen from its first bytes, CSV if of no other. Names of files come from els
   find scans -name '*.png' -print0 | xargs -0 python -m kerashw.predict saved_models/mnist --format json
 
 A picture may have any size and polarity. It is turned upright and grey, where the model is grey; one with a light
-border is inverted where the training images are dark, and the reverse. One that has the model's size already is taken
-so. Of any other size, it depends on the training images (study.json, data.frame). Where all of them are drawings of
+border is inverted where the training images are dark, and the reverse, but for photographs, whose borders are of both
+kinds. One that has the model's size already is taken so. Of any other size, it depends on the training images (study.json, data.frame). Where all of them are drawings of
 one size on plain paper, as in MNIST and Fashion-MNIST, the drawing is cut out of the picture, fitted into the box that
 theirs fill (20x20 and 28x28) with its proportions kept, given their full contrast, and placed where theirs lie: by
 its centre of mass (MNIST) or by the middle of its box (Fashion-MNIST), whichever varies less among them. Elsewhere
