@@ -55,9 +55,8 @@ def unseen(out):
         *(f"| {row['epochs']:,} | " + " | ".join(_mean_of(at[way, row["epochs"]]["mse"]) for way in ways)
           + f" | {100 * row['inside']:.0f} % | {row['together']:.3g} |" for row in plain),
         "",
-        f"So the length of the refit decides, and what the curve does where no item tells it: "
-        f"{statistics.mean(best['mse']):.3g} is the best mean, at {best['epochs']:,} epochs ({best['way']}), and single seeds lie between {min(min(row['mse']) for row in rows):.3g} "
-        f"and {max(max(row['mse']) for row in rows):.3g}.",
+        f"The best mean is {statistics.mean(best['mse']):.3g}, at {best['epochs']:,} epochs ({best['way']}); single seeds "
+        f"lie between {min(min(row['mse']) for row in rows):.3g} and {max(max(row['mse']) for row in rows):.3g}.",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -77,7 +77,8 @@ def held_back(spaces, winner):
         (ends,) = space.values()
         place = place_of(space, winner[name])
         side = "low" if place < EDGE else "high" if place > 1 - EDGE else None
-        is_least = side == "low" and ends["low"] == ("int" in space)  # there is nothing below 0, nor whole below 1
+        # There is nothing to try below 0, nor a whole number below 1.
+        is_least = side == "low" and ends["low"] in ((0, 1) if "int" in space else (0,))
         if side is None or is_least:
             continue
         which, more = ("lower", "smaller") if side == "low" else ("upper", "larger")

@@ -81,8 +81,9 @@ def framed(pixels, shape, frame, *, is_light):
         height, width = (max(1, round(scale * side)) for side in (bottom - top, right - left))
         drawing = Image.fromarray(ink[top:bottom, left:right]).point(lambda level: round(255 * level / strongest))
         drawing = np.asarray(drawing.resize((width, height), Image.Resampling.LANCZOS), float)
-        drawing *= frame.ink / max(drawing.max(), 1)  # specks may vanish altogether; thin strokes fade when they are made smaller
-        centre = centre_of_mass(drawing) if frame.by_mass else ((height - 1) / 2, (width - 1) / 2)
+        # Thin strokes fade when they are made smaller; specks may vanish altogether.
+        drawing *= frame.ink / max(drawing.max(), 1)
+        centre = centre_of_mass(drawing) if frame.by_mass and drawing.any() else ((height - 1) / 2, (width - 1) / 2)
         top, left = (
             int(np.clip(round(place - middle), 0, whole - side))
             for place, middle, whole, side in zip((frame.row, frame.column), centre, shape, (height, width))

@@ -47,6 +47,8 @@ def suits(model, items):
     for layer in model.layers:
         if type(layer) not in (keras.layers.Dense, keras.layers.Dropout, *LAYERS_WITHOUT_WEIGHTS):
             return False
+        if not layer.trainable:
+            return False
         if previous is not None and layer.input is not previous.output:
             return False
         previous = layer
@@ -74,8 +76,8 @@ def train_in_groups(
     """(places of some members, their results) for each group as it ends; an exception for a group that failed.
 
     A group with none of the places `wanted` is left out: groups are the same whichever are wanted, and with them the
-    rounding of the results. Groups that have not begun at the deadline are left out as well, but for the first. A `kerashw.spread.Spread` may give groups to workers. The rest are the fields of
-    `kerashw.threads.How`.
+    rounding of the results. Groups that have not begun at the deadline are left out as well, but for the first. A
+    `kerashw.spread.Spread` may give groups to workers. The rest are the fields of `kerashw.threads.How`.
     """
     how = How(**how)
     try:
@@ -93,7 +95,7 @@ def train_in_groups(
         while waiting or at_it:
             if time.monotonic() > how.deadline and (ended or at_it):
                 waiting.clear()
-            while waiting and hands.free() > 0:
+            while waiting and hands.free() > 0 and not (at_it and time.monotonic() > how.deadline):
                 hands.submit(waiting.popleft())
                 at_it += 1
             if not at_it:

@@ -21,11 +21,11 @@ kind seen from its first bytes, CSV if of no other. Names of files come from els
 
 A picture may have any size and polarity. It is turned upright and grey, where the model is grey; one with a light
 border is inverted where the training images are dark, and the reverse, but for photographs, whose borders are of both
-kinds. One that has the model's size already is taken so. Of any other size, it depends on the training images (study.json, data.frame). Where all of them are drawings of
-one size on plain paper, as in MNIST and Fashion-MNIST, the drawing is cut out of the picture, fitted into the box that
-theirs fill (20x20 and 28x28) with its proportions kept, given their full contrast, and placed where theirs lie: by
-its centre of mass (MNIST) or by the middle of its box (Fashion-MNIST), whichever varies less among them. Elsewhere
-the picture is resized as a whole.
+kinds. One that has the model's size already is taken so. Of any other size, it depends on the training images
+(study.json, data.frame). Where all of them are drawings of one size on plain paper, as in MNIST and Fashion-MNIST,
+the drawing is cut out of the picture, fitted into the box that theirs fill (20x20 and 28x28) with its proportions
+kept, given their full contrast, and placed where theirs lie: by its centre of mass (MNIST) or by the middle of its
+box (Fashion-MNIST), whichever varies less among them. Elsewhere the picture is resized as a whole.
 
 A file that cannot be read is named and skipped, and the exit code is 1 at the end. Files are read 256 items at a time:
 of a file with a wrong item those before its 256 are answered. A name that leads nowhere ends the command before anything

@@ -16,7 +16,6 @@ from kerashw.settings import builder_keywords
 MODELS, PARAMETERS = 4, 10_000_000
 
 _kept = OrderedDict()  # the one used last is at the end
-_given = {}  # {builder: (layer, weight) of all that it sets itself}
 
 
 def structure(builder, settings, task, model):
@@ -140,28 +139,18 @@ def adapt_again(model, x):
     return model
 
 
-def mark_given(model, builder, again):
-    """The model of a builder, with those weights marked that the builder gave values of its own, such as pretrained ones.
+def mark_given(model, builder):
+    """The model of a builder, with those weights marked that it gave values of its own, such as pretrained ones.
 
-    These are no constant that their initializer tells, or the same in a second model, which `again` builds once.
+    An initializer of Keras repeats itself, whatever its seed: what differs from its values was set otherwise, as the
+    bias of an LSTM, whose forget gate starts at 1.
     """
     if builder.__module__.startswith("kerashw."):
         return model
-    if builder not in _given:
-        _given[builder] = _alike(model, again())
-    for layer, variable, initializer in _drawn(model):
-        if "seed" in initializer.get_config():
-            variable.is_given = (layer.name, variable.name) in _given[builder]
-        else:  # as the bias of an LSTM, whose forget gate starts at 1
-            variable.is_given = not np.array_equal(variable, initializer(variable.shape, dtype=variable.dtype))
+    for _, variable, initializer in _drawn(model):
+        repeats = not isinstance(initializer.get_config().get("seed"), dict)  # which a generator of seeds does not
+        variable.is_given = repeats and not np.array_equal(variable, initializer(variable.shape, dtype=variable.dtype))
     return model
-
-
-def _alike(one, other):
-    """(layer, weight) of what should be drawn by chance and is the same in two models."""
-    pairs = zip(_drawn(one), _drawn(other))
-    return {(layer.name, variable.name) for (layer, variable, initializer), (_, twin, _) in pairs
-            if initializer.get_config().get("seed", 0) is None and np.array_equal(variable, twin)}  # fmt: skip
 
 
 def _drawn(model):

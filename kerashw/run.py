@@ -129,11 +129,11 @@ class Run:
         for path in self.files:
             path.unlink(missing_ok=True)
 
-    def checkpoint_of(self, trial, execution=0):
-        """Where the state lies in which an execution of a trial ended."""
-        return self.checkpoints / f"{trial}{f'-{execution}' if execution else ''}.checkpoint"
+    def checkpoint_of(self, trial, execution=0, together=False):
+        """Where the state lies in which an execution of a trial ended; that of a shared loop is no state of `fit`."""
+        return self.checkpoints / f"{trial}{f'-{execution}' if execution else ''}{'-loop' if together else ''}.checkpoint"
 
-    def save_checkpoint(self, trial, arrays, execution=0):
+    def save_checkpoint(self, trial, arrays, execution=0, together=False):
         """The state of a trial's training, for a Hyperband trial that goes on from it."""
         import numpy
 
@@ -141,13 +141,13 @@ class Run:
         file = io.BytesIO()
         numpy.savez(file, **{str(place): array for place, array in enumerate(arrays)})
         content = file.getvalue()
-        write_whole(self.checkpoint_of(trial, execution), hashlib.sha256(content).digest() + content)
+        write_whole(self.checkpoint_of(trial, execution, together), hashlib.sha256(content).digest() + content)
 
-    def load_checkpoint(self, trial, execution=0):
+    def load_checkpoint(self, trial, execution=0, together=False):
         """The arrays that `save_checkpoint` was given; Damaged where they are no longer as they were written."""
         import numpy
 
-        path = self.checkpoint_of(trial, execution)
+        path = self.checkpoint_of(trial, execution, together)
         try:
             content = path.read_bytes()
         except FileNotFoundError:

@@ -44,7 +44,9 @@ def _cost(name, value, other):
         return f"the same {name}" if name == "latency" else f"as many {name}"
     if ratio < 1:
         return f"{_percent(ratio)} of the {name}"
-    return f"{_percent(ratio - 1)} more {name}" if ratio < 2 else f"{f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.2g}'} times the {name}"
+    if ratio < 2:
+        return f"{_percent(ratio - 1)} more {name}"
+    return f"{ratio:,.0f} times the {name}" if ratio >= 10 else f"{ratio:.2g} times the {name}"
 
 
 def _percent(share):

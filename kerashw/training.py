@@ -3,7 +3,6 @@
 A training that is continued sees what an uninterrupted one would have seen.
 """
 
-import functools
 import math
 import time
 from dataclasses import dataclass
@@ -82,8 +81,7 @@ def build_model(builder, settings, *, input_shape, outputs):
     # that, clear_session, would forget a person's dtype policy and all compiled kernels as well.
     reset_uids()
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
-    build = functools.partial(builder, input_shape=tuple(input_shape), outputs=outputs, **own)
-    return mark_given(build(), builder, again=build)
+    return mark_given(builder(input_shape=tuple(input_shape), outputs=outputs, **own), builder)
 
 
 def make_optimizer(settings, steps):

@@ -221,6 +221,27 @@ def test_a_promotion_that_failed_in_one_process_is_no_obstacle_to_several_worker
     assert {trial.status for trial in trials} == {"completed", "failed"}
 
 
+def test_what_shared_loops_began_is_trained_by_fit_again_where_workers_go_on(tmp_path):
+    class Broken(Exception):
+        pass
+
+    class Breaks(Progress):
+        ended = 0
+
+        def trial_ended(self, trial, best):
+            self.ended += 1
+            if self.ended == 9:  # the last of the first round
+                raise Broken
+
+    one = setup(tmp_path, "hyperband")
+    small = replace(one.study, together=True)
+    with pytest.raises(Broken):
+        walked(Setup(small, one.task, one.splits, one.seed, one.run, Breaks("", quiet=True)))
+    trials, _, _ = flown(one, Hands(one.common, do=work))
+    promoted = [trial for trial in trials if "tuner/trial_id" in trial.proposed]
+    assert promoted and {trial.status for trial in promoted} == {"completed"}
+
+
 def test_a_slow_trial_holds_nobody_up(tmp_path):
     class Slow(Hands):
         def next(self):

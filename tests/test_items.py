@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -401,8 +402,9 @@ def test_a_picture_for_a_model_of_other_channels_is_refused_with_what_to_give(tm
         read_items(path, (32, 32, 4))
 
 
-def test_specks_that_vanish_leave_the_paper_empty(tmp_path):
+@pytest.mark.parametrize("by_mass", [False, True])
+def test_specks_that_vanish_leave_the_paper_empty(tmp_path, by_mass):
     scan = np.full((2000, 2000), 255, "uint8")
     scan[10, 10] = scan[1900, 1900] = 0
-    read = read_items(picture(tmp_path / "scan.png", scan), GREY, background=0.0, frame=FRAME)[0]
+    read = read_items(picture(tmp_path / "scan.png", scan), GREY, background=0.0, frame=replace(FRAME, by_mass=by_mass))[0]
     assert read.max() < 64

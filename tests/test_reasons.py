@@ -46,7 +46,7 @@ def test_what_lies_where_no_item_is_is_told_by_a_table_of_lengths_and_ways_and_b
     assert told.startswith("The published winner (batch_size 10, learning_rate 0.0009836) trained on all items, 2 seeds")
     assert "43 of 100 test items lie between -3.03 and -0.94, where" in told
     assert "| 10 | 0.2 ± 0.14 | 0.25 ± 0.071 | 50 % | 0.15 |" in told
-    assert told.endswith("0.05 is the best mean, at 20 epochs (calm), and single seeds lie between 0.04 and 0.3.")
+    assert told.endswith("The best mean is 0.05, at 20 epochs (calm); single seeds lie between 0.04 and 0.3.")
 
 
 def test_without_the_runs_there_is_nothing_to_say(tmp_path):

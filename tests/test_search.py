@@ -465,16 +465,26 @@ def test_a_search_broken_off_anywhere_ends_with_the_same_trials_seconds_aside(tm
 
 def test_models_are_small_only_if_the_largest_are_as_well(tmp_path):
     def small(*units):
-        return are_small(begun(tmp_path / str(units), study_of(Grid(), settings=dict(SMALL, hidden=(2100, Choice(*units)))), LINES))
+        study = study_of(Grid(), settings=dict(SMALL, hidden=(2100, Choice(*units))))
+        return are_small(begun(tmp_path / str(units), study, LINES))
 
     assert small(2, 3) and not small(2, 2100) and not small(2100, 2)
 
 
 def test_an_estimate_trains_no_more_than_the_search_would_and_than_fills_a_loop(tmp_path, monkeypatch):
     trained = []
-    monkeypatch.setattr("tuning.estimate.train_together", lambda builder, members, *given, **named: trained.append(len(members)))
+    counting = lambda builder, members, *given, **named: trained.append(len(members))  # noqa: E731
+    monkeypatch.setattr("tuning.estimate.train_together", counting)
     monkeypatch.setattr("tuning.estimate.processors", lambda: 1)
     for search in (Grid(), Random(trials=500)):
         settings = dict(SMALL, learning_rate=Choice(0.1, 0.2) if search == Grid() else Real(0.1, 0.2))
         estimate(study_of(search, settings=settings, folds=3), LINES, seed=0)
     assert trained == [6, 6, 64, 64]
+
+
+def test_a_budget_that_ends_within_the_first_trial_leaves_what_its_finished_folds_tell(tmp_path):
+    wide = dict(SMALL, hidden=(160, 160), epochs=400, learning_rate=Choice(0.001, 0.002))  # a loop for each training
+    one = run_of(tmp_path, study_of(Grid(), settings=wide, folds=5), budget=Budget(end=time.monotonic(), total=0.0))
+    (trial,) = one.trials
+    assert trial.status == "completed" and 1 <= len(trial.executions) < 5
+    assert one.metrics["validation"]["trial"] == trial.number

@@ -134,7 +134,7 @@ def record(setup, store, results, medians):
             fail(store, attempt, place, Failure.of(diverged))
             continue
         if trained.last is not None:
-            setup.run.save_checkpoint(attempt.proposal.number, trained.last, execution=place[1])
+            setup.run.save_checkpoint(attempt.proposal.number, trained.last, place[1], attempt.together)
         # What is no number has no value: R2, for one, where all targets are equal.
         metrics = {name: value for name, value in metrics.items() if np.isfinite(value)}
         if attempt.latency is not None:

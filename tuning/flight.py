@@ -76,7 +76,7 @@ class Flight:
         return list(proposals.values())
 
     def _replayed_alone(self, turns):
-        """Those of the trials that one process began by itself: it asked for whole batches, and told each as a whole."""
+        """Those of the trials that one process began by itself, by whole batches; the oracle knows those that had ended."""
         asked, told_later = ({trial for kind, trial in turns if kind == one} for one in ("asked", "told"))
         alone = [number for number in self.recorded if number not in asked]
         proposals = {}
@@ -90,7 +90,7 @@ class Flight:
                     self._tell(proposal)
                 else:
                     proposals[proposal.number] = proposal
-        self.oracle.in_flight = True
+        self.oracle.in_flight, self.oracle.batch = True, 1
         return proposals
 
     def _begin(self, proposal, is_turn=False):

@@ -35,9 +35,9 @@ def state_after(setup, store, number, execution, member, together):
     `member` is the execution of a trial that goes on from it.
     """
     try:
-        return setup.run.load_checkpoint(number, execution)
+        return setup.run.load_checkpoint(number, execution, together)
     except Damaged as error:
-        path = setup.run.checkpoint_of(number, execution)
+        path = setup.run.checkpoint_of(number, execution, together)
         fault = str(error).partition("; ")[0]
         found = f"kept as {keep_aside(path).name}, " if path.exists() else ""
         setup.progress.say(f"{fault}: {found}trial {number} is trained again.")
@@ -55,5 +55,5 @@ def state_after(setup, store, number, execution, member, together):
             name: getattr(own, name) for name in
             ("train_indices", "validation_indices", "seed", "epochs", "start", "initial_epoch")
         })  # fmt: skip
-    setup.run.save_checkpoint(number, trained.last, execution)
+    setup.run.save_checkpoint(number, trained.last, execution, together)
     return trained.last

@@ -60,6 +60,7 @@ def kept_refit(setup, store, dataset):
     model = load_keras(run.keras_file)
     if "keras" not in entries(run):  # exports.json was lost
         adopt(run, Served.of(model, dataset))
+    kept.setdefault("averaged", averaged_of(kept["epochs"], kept["epochs"], study.refit_average))  # of an earlier version
     return Refitted(**kept, model=model)
 
 

@@ -9,7 +9,7 @@ from kerashw.selection import values_of, winner_of
 from tuning.pruning import Medians
 
 # So many failures before any success, and the search gives up: the fault lies in the study, not in a setting. The first
-# trials of a grid may share a value that is to blame: then one with another value has to fail as well, or so many more.
+# trials of a grid may share a value that is to blame: then one with another value has to fail as well, or 25 in all.
 GIVE_UP_AFTER, GIVE_UP_ANYHOW = 5, 25
 
 
@@ -98,6 +98,8 @@ class Standing:
         """The trial that wins the search; NoTrialSucceeded where there is none."""
         if self.best is None:
             failed = [trial for trial in self.ended.values() if trial.status == "failed"]
+            if not failed:
+                raise NoTrialSucceeded("the time budget ended before any trial did: allow more, and repeat the command.")
             raise NoTrialSucceeded(
                 f"none of {len(failed)} trials succeeded; the first failed with {failed[0].message}. "
                 "Mend the study or its settings, then repeat the command with --overwrite."

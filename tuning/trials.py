@@ -77,6 +77,10 @@ def _train_in_loops(setup, store, attempts, medians, deadline, spread):
         waiting.subtract(id(attempt) for attempt, *_ in group)
         over = {id(attempt): attempt for attempt, *_ in group if not waiting[id(attempt)]}.values()
         yield from sorted(over, key=lambda attempt: bool(attempt.failures))  # so that a success is known before failures
+    for attempt in attempts:
+        if waiting[id(attempt)] and attempt not in again:  # the deadline left some of its trainings out
+            attempt.cut = True
+            yield attempt
     return [[attempt] for attempt in again]
 
 

@@ -29,10 +29,10 @@ def middle(runs):
     return np.ma.masked_invalid(runs).mean(axis=0).filled(np.nan)
 
 
-def common(runs):
+def middle_of_all(runs):
     """The mean over all runs where each has a number, NaN elsewhere; where they share no step, `middle`.
 
-    >>> common(runs_of([[2.0, 1.0], [4.0]])).tolist()
+    >>> middle_of_all(runs_of([[2.0, 1.0], [4.0]])).tolist()
     [3.0, nan]
     """
     line = np.where(np.isfinite(runs).all(axis=0), middle(runs), np.nan)
@@ -56,7 +56,7 @@ def draw_runs(ax, x, runs, *, band, color, label, linestyle="-"):
     low, high = edges(runs, band)
     if len(runs) > 1:
         ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-    line = common(runs)  # those that go on alone when others have ended would make it jump
+    line = middle_of_all(runs)  # those that go on alone when others have ended would make it jump
     marker = "o" if np.isfinite(line).sum() == 1 else None
     ax.plot(x, line, color=color, label=label, linestyle=linestyle, marker=marker, linewidth=1.6)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerashw.figures.bands import band_sentence, common, draw_runs, middle, runs_of
+from kerashw.figures.bands import band_sentence, draw_runs, middle, middle_of_all, runs_of
 from kerashw.figures.style import (
     BLUE,
     DASHES,
@@ -109,7 +109,7 @@ def _usual_monitor(tables):
 def _place_of_best(tables, epochs, monitor, best_epoch, direction):
     if best_epoch is not None:
         return int(np.abs(epochs - best_epoch).argmin()) if len(epochs) else None
-    line = common(tables[monitor]) if monitor in tables else np.empty(0)
+    line = middle_of_all(tables[monitor]) if monitor in tables else np.empty(0)
     if not np.isfinite(line).any():
         return None
     return int(np.nanargmax(line) if direction == "max" else np.nanargmin(line))
@@ -132,7 +132,7 @@ def _best_sentence(tables, epochs, monitor, best, given, direction):
         return "The history holds no metrics." if not tables else f"The history holds no {monitor}."
     if best is None:
         return f"{_called(monitor)} was not finite in any epoch."
-    line = common(tables[monitor])
+    line = middle_of_all(tables[monitor])
     value = number(line[best]) if best < len(line) else "none"
     how = "highest" if direction == "max" else "lowest"
     reached = f"{epochs[best]:,.0f} of {epochs[-1]:,.0f}"
@@ -156,7 +156,7 @@ def _lost_sentence(tables, epochs):
 def _order_sentence(tables, metric, direction):
     last = {}
     for name, runs in tables.items():
-        line = common(runs)
+        line = middle_of_all(runs)
         last[name] = line[np.isfinite(line)][-1] if np.isfinite(line).any() else np.nan
     known = sorted((name for name in last if np.isfinite(last[name])), key=last.get, reverse=direction == "max")
     bad = [name for name in last if name not in known]

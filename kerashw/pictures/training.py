@@ -32,7 +32,7 @@ def refit_curves(record):
     on = "the training part, with the validation part beside it" if stops else "all training items"
     monitor = record.objective if record.objective in history else record.objective.removeprefix("val_")
     is_mean = record.declaration.get("refit_average") and not stops
-    mark = "the mean of the weights after the last epochs is kept" if is_mean else "the epoch whose weights are kept"
+    mark = "the last epoch; a mean of the last ones is kept" if is_mean else "the epoch whose weights are kept"
     return {
         "history": history, "monitor": monitor, "direction": record.direction, "best_epoch": record.refit_epoch,
         "mark": mark, "title": f"The final training, on {on}",
