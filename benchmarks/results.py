@@ -184,7 +184,7 @@ def page(kept):
     yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had other"
     yield "work beside them, and had to pause for it, so their minutes are more than they need."
     yield from table(SYSTEMS, told)
-    yield from ("", "Beyond the reports, within an hour on such a machine:")
+    yield from ("", "Beyond the reports, each in less than two hours of one core:")
     yield from table(BEYOND, told)
     for system in (*SYSTEMS, *BEYOND):
         yield from told[system.study]["section"]
