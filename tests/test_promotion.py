@@ -50,7 +50,7 @@ def test_a_damaged_state_of_a_trial_is_found_and_the_trial_is_trained_again(how,
     for trial in store.trials()[line[0] :]:  # as if the search had been killed before the last promotion
         store.drop_trial(trial.number)
     store.close()
-    damaged = [run.checkpoint_of(number) for number in line[1:]]
+    damaged = [run.checkpoint_of(number, together=study.together) for number in line[1:]]
     for path in damaged:
         content = path.read_bytes()
         path.write_bytes(DAMAGE[how](content)) if DAMAGE[how] else path.unlink()
@@ -65,15 +65,15 @@ def test_a_damaged_state_of_a_trial_is_found_and_the_trial_is_trained_again(how,
 
 def test_each_execution_of_a_promoted_trial_goes_on_from_its_own_state(tmp_path):
     settings = dict(SMALL, learning_rate=RATES, epochs=3)
-    setup = begun(tmp_path, study_of(Hyperband(factor=3), settings=settings, executions=2), LINES)
+    setup = begun(tmp_path, study_of(Hyperband(factor=3), settings=settings, executions=2, together=True), LINES)
     rows = searched(setup)
     with closing(setup.run.store()) as store:
         promoted, parent = next((trial.number, parent_of(store, trial.number)) for trial in store.trials()
                                 if parent_of(store, trial.number) is not None)  # fmt: skip
-        one, other = (setup.run.load_checkpoint(parent, execution) for execution in (0, 1))
+        one, other = (setup.run.load_checkpoint(parent, execution, True) for execution in (0, 1))
         assert not all(np.array_equal(*pair) for pair in zip(one, other))
         store.drop_trial(promoted)
-    setup.run.checkpoint_of(parent, 1).unlink()
+    setup.run.checkpoint_of(parent, 1, True).unlink()
     again = make_setup(setup.study, LINES, setup.run, seed=0, progress=Progress("toy", quiet=True))
     assert searched(again) == rows
 
