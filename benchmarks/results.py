@@ -11,8 +11,10 @@ run says so. A run that was stopped goes on where it was.
 
 import argparse
 import json
+import math
 import os
 import shlex
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +23,10 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 from benchmarks.reasons import against, bounded_loss, unseen
+from kerashw.progress import duration
+from kerashw.space import Choice
 from kerashw.verdict import over_seeds
+from tuning.studies import find
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, KEPT = DOCS / "results.md", DOCS / "results"  # the latter has the pictures as well
@@ -255,7 +260,9 @@ def section(system, found, out, kept):
                             for name, value in metrics["winner"].items())  # fmt: skip
             yield f"Winner: {won}."
     if system.smaller:
-        yield from ("", f"Smaller than published: {system.smaller}.")
+        length = duration(sum(published_seconds(system.study, arm, metrics) for arm, (_, metrics) in found.items()))
+        yield from ("", f"Smaller than published: {system.smaller}. The published budget would take about {length} on the "
+                        "same processors, judged by the time an item took in the refit.")  # fmt: skip
     if system.beside:
         yield from ("", system.beside)
     if system.why and (told := system.why(out)):
@@ -287,6 +294,22 @@ def budget(study, metrics):
         f"the refit took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min; "
         f"{metrics['parameters']:,} parameters; begun at commit {(study['git_commit'] or 'none')[:12]}."
     )
+
+
+def published_seconds(study, arm, metrics):
+    """How long the published budget would take: its trials with all their epochs, and its refit.
+
+    `metrics` are those of a smaller run, whose refit tells how long an epoch of so many items takes.
+    """
+    _, whole, _ = find(study)
+    whole = (whole.arm(arm) if arm else whole).at("paper")
+    epochs = whole.settings["epochs"]
+    longest, mean = (max(epochs.values), statistics.mean(epochs.values)) if isinstance(epochs, Choice) else (epochs, epochs)
+    trials = whole.search.trials or math.prod(len(space.values) for space in whole.searched.values())
+    trained = whole.folds - 1 if whole.folds else 1 - whole.validation  # items of all trainings of a trial
+    refit = metrics["refit"]
+    each = metrics["seconds"]["refit"] / refit["epochs"]
+    return each * (trials * mean * whole.executions * trained + (whole.refit_epochs or longest))
 
 
 def shown(system, figure, out, kept):

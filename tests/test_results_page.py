@@ -1,11 +1,13 @@
 """The page of the fifteen systems: every row can be asked for, and says what was run and what was not."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks import results
-from benchmarks.results import BEYOND, SYSTEMS, Bar, keep, page, rows, section
+from benchmarks.results import BEYOND, SYSTEMS, Bar, keep, page, published_seconds, rows, section
 from kerashw import tune
 from kerashw.commands import from_environment
 from kerashw.pictures import COMPARISONS, FIGURES
@@ -54,6 +56,16 @@ def test_every_figure_is_one_that_runs_have():
 def test_a_row_has_the_metric_of_its_bar_the_spread_over_seeds_and_whether_it_is_reached(out):
     (row,) = rows(MLP, results.runs(MLP, out))
     assert row == "| [mnist_mlp](#mnist_mlp) | test accuracy | 0.97 | 0.98 | 0.97 ± 0.014 (2) | 0.98 | yes |"
+
+
+def test_a_smaller_budget_comes_with_the_time_that_the_published_one_would_take():
+    metrics = {"refit": {"epochs": 10, "items": 60000}, "seconds": {"refit": 20.0}}  # 2 s for an epoch of all items
+    # Three rates with 50 and 100 epochs each, in four folds with three quarters of the items, then 100 epochs of all.
+    assert published_seconds("fashion_spatial", "grid", metrics) == 2 * (6 * 75 * 3 + 100)
+    assert published_seconds("fashion_spatial", "sgd", metrics) == 2 * (50 * 0.8 + 50)
+    told = "\n".join(section(replace(MLP, smaller="less"), {None: (STUDY, {**METRICS, **metrics, "refit": {
+        "epochs": 10, "items": 60000}, "seconds": {"trials": 1.0, "refit": 20.0}})}, Path(), Path()))  # fmt: skip
+    assert "Smaller than published: less. The published budget would take about" in told
 
 
 def test_a_system_that_was_not_run_says_so_in_the_table_and_in_its_section(out):
