@@ -110,6 +110,7 @@ def program(shape, optimizer, wide, in_step, is_classification, outputs):
     def forward(weights, x, drop=None):
         weights, dropouts = iter(apart(weights)), 0
         members = x.shape[0]
+        x = tf.cast(x, shape.model.inputs[0].dtype)  # as Keras does where a model takes floats and the items are pixels
         for layer in layers:
             if isinstance(layer, keras.layers.Dense):
                 x = tf.matmul(x, tf.reshape(next(weights), (members, -1, layer.units)))

@@ -93,9 +93,10 @@ def train_in_groups(
     waiting, at_it, ended = collections.deque(groups), 0, 0
     with contextlib.closing(hands):
         while waiting or at_it:
-            if time.monotonic() > how.deadline and (ended or at_it):
-                waiting.clear()
-            while waiting and hands.free() > 0 and not (at_it and time.monotonic() > how.deadline):
+            while waiting and hands.free() > 0:
+                if (at_it or ended) and time.monotonic() > how.deadline:
+                    waiting.clear()
+                    break
                 hands.submit(waiting.popleft())
                 at_it += 1
             if not at_it:

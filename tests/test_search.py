@@ -488,3 +488,12 @@ def test_a_budget_that_ends_within_the_first_trial_leaves_what_its_finished_fold
     (trial,) = one.trials
     assert trial.status == "completed" and 1 <= len(trial.executions) < 5
     assert one.metrics["validation"]["trial"] == trial.number
+
+
+def test_a_model_of_one_s_own_that_takes_floats_is_exported_as_it_is(tmp_path):
+    def floats(*, input_shape, outputs):
+        inputs = keras.Input(input_shape)  # float32, Keras's default, where the items are uint8
+        return keras.Model(inputs, keras.layers.Dense(outputs)(keras.layers.Flatten()(inputs)))
+
+    one = run_of(tmp_path, study_of(Grid(), model=floats, settings=dict(epochs=1)), data=IMAGES)
+    assert one.metrics["export"]["largest_difference"] < 1e-5
