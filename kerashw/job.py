@@ -43,6 +43,8 @@ class Job:
     bars: tuple = ()
     seconds: float = math.inf
     parameters: int | None = None  # of the model, where they were counted before
+    average: float = 0.0  # the share of the last epochs over which weights are averaged
+    keep_weights: bool = False  # whether `model` of what was trained is wanted: the list of its weights
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Outcome:
 
 
 def work(common, job, callbacks=()):
-    """The Outcome of a job, done here and now; its weights are not kept.
+    """The Outcome of a job, done here and now; weights are kept where the job says so.
 
     >>> import numpy as np
     >>> from kerashw.models import linear
@@ -102,12 +104,14 @@ def work(common, job, callbacks=()):
             validation_indices=validation_indices, seed=job.seed, epochs=job.epochs, objective=common.objective,
             score_epoch=common.score_epoch, start=job.start, initial_epoch=job.initial_epoch,
             keep_last=common.keep_last, bars=job.bars, callbacks=callbacks, deadline=began + job.seconds, reuse=True,
+            average=job.average,
         )  # fmt: skip
     except WorkError:  # the run's own files, not the training
         raise
     except Exception as error:  # whatever a builder, Keras or TensorFlow raises
         return Outcome(None, Failure.of(error), time.monotonic() - began, parameters)
-    return Outcome(replace(trained, model=None), None, trained.seconds, parameters, latency)
+    trained = trained if job.keep_weights else replace(trained, model=None)
+    return Outcome(trained, None, trained.seconds, parameters, latency)
 
 
 def check_parameters(allowed, count):

@@ -30,8 +30,11 @@ def parser():
         "best, or as the study says)")  # fmt: skip
     add("--folds", type=whole(0), metavar="K", help="cross-validate with K folds; 0 holds one part out")
     add("--executions", type=whole(1), metavar="N", help="trainings per setting and fold")
-    add("--refits", type=whole(1), metavar="N", help="train the winner N times, each with another seed, and tell the "
-        "spread of its test metrics (default: the study's, mostly 1)")  # fmt: skip
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--refits", type=whole(1), metavar="N", help="train the winner N times, each with another seed, and "
+                       "tell the spread of its test metrics (default: the study's, mostly 1)")  # fmt: skip
+    again.add_argument("--ensemble", type=whole(1), metavar="N", help="the same, and the model is all N networks, which "
+                       "answer with the mean of their answers; 1 is a single network")  # fmt: skip
     add("--prune", choices=("median", "none"), help="give up trials that lie below the median of the earlier ones, or "
         "train all to their end (default: as the study says; in the preset quick mostly median)")  # fmt: skip
     add("--objectives", type=checked(parse_objectives), metavar="NAME,NAME", help="search by several at once, such as "

@@ -54,6 +54,8 @@ def changed(study, options):
     """The study with what the command line says of search, fields and settings."""
     changes = {name: value for name in ("folds", "executions", "refits", "samples")
                if (value := getattr(options, name)) is not None}  # fmt: skip
+    if options.ensemble is not None:
+        changes.update(refits=options.ensemble, ensemble=options.ensemble > 1)
     if options.prune is not None:
         changes["prune"] = None if options.prune == "none" else options.prune
     if options.objectives is not None:

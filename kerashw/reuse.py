@@ -139,6 +139,14 @@ def adapt_again(model, x):
     return model
 
 
+def with_weights(model, arrays):
+    """The model with weights as `get_weights` gave them; what it was adapted to is among them, and takes effect."""
+    model.set_weights(arrays)
+    for layer in _normalizations(model):
+        layer.finalize_state()
+    return model
+
+
 def mark_given(model, builder):
     """The model of a builder, with those weights marked that it gave values of its own, such as pretrained ones.
 

@@ -79,6 +79,7 @@ class Study:
     refit_epochs: int | None = None  # by default as many as the search found best
     refit_average: float = 0.0  # the share of the refit's last epochs over which its weights are averaged
     refits: int = 1  # trainings of the winner with a seed each; the first gives the model, all of them the spread
+    ensemble: bool = False  # whether all of them give the model, which answers with the mean of their answers
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
     together: bool | None = None  # whether trainings share one loop; by default where model and data are small
     samples: int | None = None  # use only so many training items
@@ -135,8 +136,11 @@ class Study:
         ).items():  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise UsageError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}.")
-        if not isinstance(self.gradient_check, bool):
-            raise UsageError(f"gradient_check must be True or False, got {self.gradient_check!r}.")
+        for name in ("gradient_check", "ensemble"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} must be True or False, got {getattr(self, name)!r}.")
+        if self.ensemble and self.refits == 1:
+            raise UsageError("an ensemble is made of several refits, and there is one: let there be more (--refits 5).")
         check_objectives(self.objective, self.objectives, self.winner)
         if self.parameters is not None:
             pair = self.parameters

@@ -29,7 +29,9 @@ def summary(resolved, metrics):
         lines.insert(1, f"  chosen      {chosen(metrics)} (--winner chooses anew)")
     if found := over_seeds(metrics):
         told = ", ".join(f"{name} {one.mean:.4g} ± {one.deviation:.2g}" for name, one in found.items())
-        lines.append(f"  {next(iter(found.values())).count} seeds     {told} (mean and standard deviation of the refits)")
+        count, is_ensemble = next(iter(found.values())).count, metrics["refit"].get("networks", 1) > 1
+        which = "the networks of the model, each alone" if is_ensemble else "mean and standard deviation of the refits"
+        lines.append(f"  {f'{count} seeds':<12}{told} ({which})")
     if metrics["stand_in"]:
         lines.append(f"  STAND-IN    measured on {metrics['data']}: says nothing about the real data")
     elif published:

@@ -55,7 +55,8 @@ def over_seeds(metrics):
     >>> over_seeds(metrics)["mse"]
     Spread(mean=2.0, deviation=1.4142135623730951, count=2)
     """
-    tests = [metrics["test"], *(one["test"] for one in metrics.get("refitted_again", ()) if one["test"])]
+    first = metrics.get("refit", {}).get("test") or metrics["test"]  # of an ensemble its first network
+    tests = [first, *(one["test"] for one in metrics.get("refitted_again", ()) if one["test"])]
     if len(tests) < 2:
         return {}
     values = {name: [one[name] for one in tests] for name in metrics["test"]}

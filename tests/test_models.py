@@ -249,14 +249,26 @@ def test_l2_adds_the_squares_of_all_kernels_and_of_no_bias():
 
 
 def test_batch_normalisation_stands_between_each_layer_and_its_activation_and_brings_the_bias():
-    model = cnn(input_shape=GREY, outputs=10, batch_normalization=True)
-    for name in ("conv_1", "conv_2", "dense_1"):
+    model = cnn(input_shape=GREY, outputs=10, batch_normalization=True, pool=("max", "average"))
+    for name, pools in {"conv_1": ["pool_1"], "conv_2": [], "dense_1": []}.items():
         place = names(model).index(name)
-        assert names(model)[place : place + 3] == [name, f"{name}_normalization", f"{name}_activation"]
+        expected = [name, *pools, f"{name}_normalization", f"{name}_activation"]
+        assert names(model)[place : place + len(expected)] == expected
         assert not model.get_layer(name).use_bias
         assert model.get_layer(name).activation is keras.activations.linear
     assert model.get_layer("output").use_bias
     assert "output_normalization" not in names(model)
+
+
+def test_a_maximum_that_is_taken_before_its_normalisation_is_the_same_as_after_it():
+    model = cnn(input_shape=GREY, outputs=10, batch_normalization=True)
+    conv, pool = model.get_layer("conv_1"), model.get_layer("pool_1")
+    normalization, activation = (model.get_layer(f"conv_1_{name}") for name in ("normalization", "activation"))
+    normalization.moving_mean.assign(np.linspace(-1, 1, normalization.moving_mean.shape[0]))
+    maps = keras.Model(model.inputs, conv.output)(items(GREY))
+    np.testing.assert_allclose(
+        activation(normalization(pool(maps))), pool(activation(normalization(maps))), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_dropout_stands_where_its_rate_is_above_0_and_nowhere_else():

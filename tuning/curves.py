@@ -9,6 +9,7 @@ from kerashw.drawing import to_json
 from kerashw.evaluation import predict
 from kerashw.pictures import curve_places, is_curve
 from kerashw.population import Member, train_together
+from kerashw.reuse import with_weights
 from kerashw.run import write_json
 from kerashw.training import Trained, train
 
@@ -47,5 +48,4 @@ def _models(setup, best, settings, deadline):
         )  # fmt: skip
         if trained.cut:
             return
-        model.set_weights(trained.model)
-        yield model
+        yield with_weights(model, trained.model)

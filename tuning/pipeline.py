@@ -21,7 +21,7 @@ from kerashw.study import plain
 from kerashw.training import Task
 from kerashw.verdict import baseline, interval
 from tuning.curves import keep_curves
-from tuning.refit import kept_refit, refit, repeated
+from tuning.refit import kept_refit, refit, repeated, united
 from tuning.flight import Flight
 from tuning.pruning import RULE
 from tuning.search import are_small, prepare, search
@@ -59,7 +59,9 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
             write_trials(setup, store)
         trials, best = store.trials(), store.trial(refitted.trial)
         settings = setup.settings_of(best.proposed)
-        others = repeated(setup, store, best, settings, dataset, deadline=budget.end)
+        others = repeated(setup, store, best, dataset, deadline=budget.end)
+        if study.ensemble:
+            refitted = united(setup, store, best, refitted, dataset)
     served = Served.of(refitted.model, dataset)
     exported = saved_model(run, served)
     record = Record(run, dataset, study.declaration(), setup.seed)
@@ -86,7 +88,8 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
         "pruning": RULE if study.prunes else None,
         "refit": {"items": len(setup.task.x) if study.refit == "all" else len(setup.splits[0][0]),
                   "epochs": refitted.epochs, "best_epoch": refitted.best_epoch,
-                  "averaged": refitted.averaged, "planned": refitted.planned},
+                  "averaged": refitted.averaged, "planned": refitted.planned,
+                  "networks": refitted.networks, "test": refitted.test},
         "refitted_again": others,
         "parameters": refitted.model.count_params(),
         "gradient_check": gradient_summary(record) if study.gradient_check else None,

@@ -1,29 +1,30 @@
-"""The refit: the winner trained anew, once; what it gave is kept, and read back by a process that continues the run."""
+"""The refit: the winner trained anew, once or several times; what it gave is kept, and read back by a process that
+continues the run.
+"""
 
 import json
 import shutil
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from kerashw import interrupts, tensorboard
+from kerashw import interrupts
 from kerashw.averaging import averaged_of
-from kerashw.errors import WorkError
+from kerashw.ensemble import ensemble
+from kerashw.errors import Damaged, WorkError
 from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
 from kerashw.formats.exports import digest
-from kerashw.population import Member, train_together
-from kerashw.reuse import draw_weights
+from kerashw.reuse import with_weights
 from kerashw.run import keep_aside, write_csv
-from kerashw.seeds import derive
 from kerashw.selection import winner_of
-from kerashw.training import Diverged, train
+from kerashw.training import Diverged
+from tuning.refits import train_refits
 from tuning.standing import refit_epochs
 
-REFIT_ATTEMPTS = 3  # other weights may save a refit that diverged
+ATTEMPTS = 3  # other weights may save a refit that diverged
 DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files
 AGAIN = "refitted again"  # with another seed: how long it took and what it came to
+UNITED = "united"  # the event that the networks of an ensemble are one model: as DONE, which it takes the place of
+CHECKPOINT = "refit"  # the weights of a network of an ensemble, until they are in model.keras
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,19 @@ class Refitted:
     seconds: float
     averaged: int = 1  # epochs after which the weights were averaged
     planned: int | None = None  # epochs, of a refit that the time budget cut short
+    networks: int = 1  # of an ensemble, of which all but the seconds is that of the first
+    test: dict | None = None  # what the first network of an ensemble came to by itself, once they are united
     model: object = field(default=None, repr=False)
 
 
 def kept_refit(setup, store, dataset):
     """The refit that an earlier process has brought to its end, or None; a file of it that has changed lies aside.
 
-    Of several objectives another trial may have been chosen since.
+    Of several objectives another trial may have been chosen since. Of an ensemble it is the first network, where
+    the others are not known to be united with it.
     """
-    run, study, told = setup.run, setup.study, store.events(DONE)
+    run, study = setup.run, setup.study
+    told = store.events(UNITED) or store.events(DONE)
     if not told:
         return None
     kept = json.loads(told[-1])
@@ -57,123 +62,154 @@ def kept_refit(setup, store, dataset):
         setup.progress.say(f"{path}: {found}; the winner is trained anew.")
     if changed:
         return None
+    kept.setdefault("averaged", averaged_of(kept["epochs"], kept["epochs"], study.refit_average))  # of an earlier version
+    done = Refitted(**kept)
+    if study.ensemble and done.test is None:
+        network = _network(setup, store.trial(done.trial), run.load_checkpoint(CHECKPOINT))
+        return replace(done, model=network)
     model = load_keras(run.keras_file)
     if "keras" not in entries(run):  # exports.json was lost
         adopt(run, Served.of(model, dataset))
-    kept.setdefault("averaged", averaged_of(kept["epochs"], kept["epochs"], study.refit_average))  # of an earlier version
-    return Refitted(**kept, model=model)
+    return replace(done, model=model)
 
 
 def refit(setup, store, best, dataset, deadline):
-    """The winner, trained anew, as model.keras and history.csv in the run's folder."""
-    run = setup.run
-    _forget(run, store)
-    trained = _trained(setup, store, best, setup.settings_of(best.proposed), deadline)
-    interrupts.check()
-    export(run, "keras", Served.of(trained.model, dataset))
-    names = list(trained.history)
+    """The winner, trained anew, as history.csv and model.keras in the run's folder; of an ensemble the first network.
+
+    Where workers are at hand, they are at the other refits meanwhile.
+    """
+    _forget(setup, store, best)
+    numbers = [0] if setup.crew.is_one else [0, *_missing(setup, store)]
+    for attempt in range(ATTEMPTS):
+        done = None
+        for number, trained in train_refits(setup, best, numbers, deadline, attempt):
+            interrupts.check()
+            if number:
+                _keep_again(setup, store, best, number, trained, dataset)
+            elif isinstance(trained, Diverged):
+                store.add_event("refit", f"attempt {attempt}: {trained}")
+            else:
+                done = _keep_first(setup, store, best, trained, dataset)
+        if done is not None:
+            return done
+        numbers = [0]
+    raise WorkError(
+        f"the refit of trial {best.number} diverged {ATTEMPTS} times: narrow the range of learning_rate "
+        "and repeat the command with --overwrite."
+    )
+
+
+def repeated(setup, store, best, dataset, deadline):
+    """What the winner came to when it was trained again with other seeds: best epoch, seconds and test metrics of each.
+
+    With the refit itself they are as many as the study wants, or fewer where the deadline comes first. Of one that
+    diverged all is None. Those that an earlier process has finished are kept.
+    """
+    if missing := _missing(setup, store):
+        for number, trained in train_refits(setup, best, missing, deadline):
+            interrupts.check()
+            _keep_again(setup, store, best, number, trained, dataset)
+    return [told for _, told in sorted(_again(store).items())]
+
+
+def united(setup, store, best, refitted, dataset):
+    """The refits as one model, as model.keras in the run's folder; as they are where they are one already."""
+    if refitted.test is not None:
+        return refitted
+    run, others = setup.run, {number: told for number, told in sorted(_again(store).items()) if told["test"]}
+    networks = [refitted.model, *(_network(setup, best, run.load_checkpoint(CHECKPOINT, number)) for number in others)]
+    is_classification = setup.task.is_classification
+    alone = metrics(predict(refitted.model, dataset.x_test), dataset.y_test, is_classification=is_classification)
+    model = ensemble(networks, is_classification=is_classification) if others else refitted.model
+    seconds = refitted.seconds + sum(told["seconds"] for told in others.values())
+    export(run, "keras", Served.of(model, dataset))
+    done = replace(refitted, networks=len(networks), test=alone, seconds=seconds, model=model)
+    _tell(run, store, UNITED, done, run.keras_file)
+    return done
+
+
+def _keep_first(setup, store, best, trained, dataset):
+    run, names = setup.run, list(trained.history)
     write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
     planned, epochs = refit_epochs(setup, best), len(trained.history["epoch"])
     if trained.cut:
         setup.progress.say(f"the time budget ended the refit after {epochs:,} of {planned:,} epochs.")
     averaged = averaged_of(epochs, planned, setup.study.refit_average)
     done = Refitted(best.number, epochs, trained.best_epoch, trained.seconds, averaged,
-                    planned if trained.cut else None, trained.model)  # fmt: skip
-    told = {name: value for name, value in vars(done).items() if name != "model"}
-    files = {path.name: digest(path) for path in (run.keras_file, run.history_file)}
-    store.add_event(DONE, json.dumps({**told, "sha256": files}))
-    store.copy_to(run.store_copy)
+                    planned if trained.cut else None, model=trained.model)  # fmt: skip
+    if setup.study.ensemble:
+        run.save_checkpoint(CHECKPOINT, trained.model.get_weights())
+        _tell(run, store, DONE, done, run.checkpoint_of(CHECKPOINT))
+    else:
+        export(run, "keras", Served.of(trained.model, dataset))
+        _tell(run, store, DONE, done, run.keras_file)
     return done
 
 
-def repeated(setup, store, best, settings, dataset, deadline):
-    """What the winner came to when it was trained again with other seeds: best epoch, seconds and test metrics of each.
+def _keep_again(setup, store, best, number, trained, dataset):
+    told = {"best_epoch": None, "seconds": None, "test": None}
+    if not isinstance(trained, Diverged):
+        outputs = predict(trained.model, dataset.x_test)
+        tested = metrics(outputs, dataset.y_test, is_classification=setup.task.is_classification)
+        told = {"best_epoch": trained.best_epoch, "seconds": trained.seconds, "test": tested}
+        if setup.study.ensemble:
+            setup.run.save_checkpoint(CHECKPOINT, trained.model.get_weights(), number)
+    store.add_event(AGAIN, json.dumps({"number": number, "trial": best.number, **told}))
 
-    With the refit itself they are as many as the study wants, or fewer where the deadline comes first. Of one that
-    diverged all is None. Those that an earlier process has finished are kept.
-    """
-    found = [json.loads(text) for text in store.events(AGAIN)]
-    epochs, wanted = refit_epochs(setup, best), setup.study.refits - 1
-    common = dict(_items(setup), epochs=epochs, average=setup.study.refit_average)
-    together = setup.trains_together(setup.model_of(settings))
-    how = dict(objective=setup.objective, score_epoch=setup.study.score_epoch, deadline=deadline)
-    while len(found) < wanted and time.monotonic() < deadline:
-        numbers = range(len(found), wanted if together else len(found) + 1)
-        setup.progress.refit_began(epochs * len(numbers))
-        seeds = [derive(setup.seed, "refit again", number) for number in numbers]
-        if together:
-            members = [Member(settings, **common, seed=seed) for seed in seeds]
-            made = train_together(setup.study.model, members, setup.task, **how, report=setup.progress.epochs)
-        else:
-            callbacks = [setup.progress.callback()]
-            made = [_or_diverged(train, setup.study.model, settings, setup.task, **common, seed=seeds[0], **how,
-                                 callbacks=callbacks)]  # fmt: skip
-        interrupts.check()
-        for trained in made:
-            if isinstance(trained, Diverged):
-                told = {"best_epoch": None, "seconds": None, "test": None}
-            elif trained is None or trained.cut:  # by the deadline: it is not what the others are
-                return found
-            else:
-                outputs = predict(trained.model, dataset.x_test)
-                tested = metrics(outputs, dataset.y_test, is_classification=setup.task.is_classification)
-                told = {"best_epoch": trained.best_epoch, "seconds": trained.seconds, "test": tested}
-            store.add_event(AGAIN, json.dumps(told))
-            found.append(told)
+
+def _tell(run, store, event, done, file):
+    """What another process has to know, without the model, but with what its file and the history must hash to."""
+    told = {name: value for name, value in vars(done).items() if name != "model"}
+    sha256 = {path.relative_to(run.folder).as_posix(): digest(path) for path in (file, run.history_file)}
+    store.add_event(event, json.dumps({**told, "sha256": sha256}))
+    store.copy_to(run.store_copy)
+
+
+def _again(store):
+    """{number: what it came to} of the refits with other seeds; earlier versions counted them without a number."""
+    found = {}
+    for place, text in enumerate(store.events(AGAIN), 1):
+        told = json.loads(text)
+        told.pop("trial", None)
+        found[told.pop("number", place)] = told
     return found
 
 
-def _or_diverged(train, *given, **named):
-    try:
-        return train(*given, **named)
-    except Diverged as error:
-        return error
+def _missing(setup, store):
+    """The numbers of the refits with other seeds that are still to be made; of an ensemble those without weights too."""
+    if store.events(UNITED):
+        return []
+    found = _again(store)
+    return [number for number in range(1, setup.study.refits)
+            if number not in found or (found[number]["test"] and not _has_weights(setup, number))]  # fmt: skip
 
 
-def _items(setup):
-    """The items to train on and to validate on: all and none, or those of the first split."""
-    if setup.study.refit == "all":
-        return dict(train_indices=np.arange(len(setup.task.x), dtype="int32"), validation_indices=None)
-    return dict(zip(("train_indices", "validation_indices"), setup.splits[0]))
+def _has_weights(setup, number):
+    """Whether the weights of a refit are there, where they are needed."""
+    if setup.study.ensemble:
+        try:
+            setup.run.load_checkpoint(CHECKPOINT, number)
+        except Damaged as error:
+            setup.progress.say(f"{str(error).partition(';')[0]}: the network is trained anew.")
+            return False
+    return True
 
 
-def _forget(run, store):
-    """Nothing is left that tells of an earlier model; metrics.json goes first, as the run is finished no longer."""
+def _network(setup, trial, weights):
+    return with_weights(setup.model_of(setup.settings_of(trial.proposed)), weights)
+
+
+def _forget(setup, store, best):
+    """Nothing is left that tells of an earlier model; metrics.json goes first, as the run is finished no longer.
+
+    The other refits stay where they are of the same trial.
+    """
+    run = setup.run
     run.metrics_file.unlink(missing_ok=True)
-    for kind in (DONE, AGAIN, "refit"):
+    for kind in (DONE, UNITED, "refit"):
         store.forget_events(kind)
+    if any(json.loads(text).get("trial") != best.number for text in store.events(AGAIN)):
+        store.forget_events(AGAIN)
     shutil.rmtree(run.figures, ignore_errors=True)
     for path in (run.curves_file, run.exports_file, run.litert_file, run.onnx_file):
         path.unlink(missing_ok=True)
-
-
-def _trained(setup, store, best, settings, deadline):
-    """The training: on train + validation, or on train with the best epoch by the validation part."""
-    study, task = setup.study, setup.task
-    epochs = refit_epochs(setup, best)
-    common = dict(_items(setup), epochs=epochs, average=study.refit_average)
-    how = dict(objective=setup.objective, score_epoch=study.score_epoch, deadline=deadline)
-    model = setup.model_of(settings)
-    together = setup.trains_together(model)
-    for attempt in range(REFIT_ATTEMPTS):
-        setup.progress.refit_began(epochs)
-        seed = derive(setup.seed, "refit", attempt)
-        try:
-            if together:
-                member = Member(settings, **common, seed=seed)
-                (trained,) = train_together(study.model, [member], task, **how, report=setup.progress.epochs)
-                if isinstance(trained, Diverged):
-                    raise trained
-                looks = {0: draw_weights(model, seed), trained.best_epoch: trained.model}
-                tensorboard.write_history(setup.run.tensorboard, trained.history, looks, task.x)
-                return trained
-            kept_by = setup.objective if study.refit == "stop" and study.score_epoch == "best" else None
-            shown = tensorboard.refit_callbacks(setup.run.tensorboard, model, task.x, epochs, kept_by)
-            callbacks = [setup.progress.callback(), *shown]
-            return train(study.model, settings, task, **common, seed=seed, **how, callbacks=callbacks)
-        except Diverged as error:
-            store.add_event("refit", f"attempt {attempt}: {error}")
-    raise WorkError(
-        f"the refit of trial {best.number} diverged {REFIT_ATTEMPTS} times: narrow the range of learning_rate "
-        "and repeat the command with --overwrite."
-    )

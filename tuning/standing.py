@@ -92,6 +92,8 @@ class Standing:
         if budget.end == math.inf:
             return math.inf
         refit = refit_seconds(self.setup, self.store, self.best) if self.best else budget.total
+        if self.setup.study.ensemble:
+            refit *= math.ceil(self.setup.study.refits / (self.setup.crew.workers or 1))
         return budget.search_end(refit)
 
     def winner(self):

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
+from kerashw.ensemble import networks_of
 from kerashw.formats import load_model
 from kerashw.leaderboard import searched_spaces, searched_values
 from kerashw.run import Run
@@ -67,3 +68,8 @@ class Kept:
     def model(self):
         """The model after the refit."""
         return load_model(self.run)
+
+    @property
+    def networks(self):
+        """The networks of an ensemble; of any other model itself alone."""
+        return networks_of(self.model)

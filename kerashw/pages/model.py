@@ -13,7 +13,7 @@ FORMATS = {"savedmodel": "SavedModel", "keras": "Keras", "litert": "LiteRT", "on
 
 def architecture(kept, found):
     """The section with a row for each layer: its output, its parameters and how much of the input a unit sees."""
-    model = kept.model
+    model, count = kept.networks[0], len(kept.networks)
     layers = probes.named_layers(model)
     shapes = {name: array.shape[1:] for name, array in probes.activations(model, _nothing(model)).items()}
     fields = probes.receptive_fields(model)
@@ -28,6 +28,8 @@ def architecture(kept, found):
         columns["receptive field"] = [_field(fields.get(name)) for name in layers]
     item = times(model.input_shape[1:])
     told = f"{counted(model.count_params(), 'parameter')}; an item has {item} value{'' if item == '1' else 's'}."
+    if count > 1:
+        told += f" The model is {count} such networks, {kept.model.count_params():,} parameters in all."
     return section(
         "architecture", "Architecture", table(columns, note=told), *take(found, "architecture")
     )  # fmt: skip

@@ -43,7 +43,9 @@ def _headline(metrics):
         yield _published(metrics)
     if main in (found := over_seeds(metrics)):
         seeds = found[main]
-        yield Figure(f"Over {seeds.count} seeds", short(seeds.mean), f"± {seeds.deviation:.2g} between trainings of the winner")
+        is_ensemble = metrics["refit"].get("networks", 1) > 1
+        name = f"Each of {seeds.count} networks" if is_ensemble else f"Over {seeds.count} seeds"
+        yield Figure(name, short(seeds.mean), f"± {seeds.deviation:.2g} between trainings of the winner")
     base = metrics.get("baseline")
     if base:
         yield Figure("Baseline", short(base["value"]), f"{base['metric']} of {base['answer']}")

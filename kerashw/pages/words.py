@@ -56,6 +56,11 @@ def weights_of(refit):
 
     >>> weights_of({"best_epoch": 1500, "averaged": 1}), weights_of({"best_epoch": 1500, "averaged": 400})
     ('those of epoch 1,500', 'the mean of those after the last 400 epochs')
+    >>> weights_of({"best_epoch": 20, "networks": 4})
+    'those of epoch 20; the model is 4 networks, trained so with a seed each, and answers with the mean of their answers'
     """
-    averaged = refit.get("averaged", 1)
-    return f"the mean of those after the last {averaged:,} epochs" if averaged > 1 else f"those of epoch {refit['best_epoch']:,}"
+    averaged, networks = refit.get("averaged", 1), refit.get("networks", 1)
+    told = f"the mean of those after the last {averaged:,} epochs" if averaged > 1 else f"those of epoch {refit['best_epoch']:,}"
+    if networks == 1:
+        return told
+    return f"{told}; the model is {networks} networks, trained so with a seed each, and answers with the mean of their answers"

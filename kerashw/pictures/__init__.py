@@ -35,11 +35,13 @@ class Picture:
     when     of a Record: whether there is such a figure; or the layers of which there is one each
     numbers  of a Record, and of the layer where there is one: the keywords of the figure function
     figure   one of `kerashw.figures`
+    within   whether it shows no more than the first network, where the model is an ensemble of several
     """
 
     when: Callable
     numbers: Callable
     figure: Callable
+    within: bool = False
 
 
 def always(record):
@@ -62,20 +64,20 @@ FIGURES = {
     "search_table": Picture(search.is_table, search.table, figures.grid_table),
     # the trainings
     "curves_search": Picture(always, training.search_curves, figures.learning_curves),
-    "curves_refit": Picture(always, training.refit_curves, figures.learning_curves),
-    "weights": Picture(always, training.weight_histograms, figures.weight_histograms),
+    "curves_refit": Picture(always, training.refit_curves, figures.learning_curves, within=True),
+    "weights": Picture(always, training.weight_histograms, figures.weight_histograms, within=True),
     # the model from within
-    "layers": Picture(always, inside.layer_table, figures.table),
-    "activation_profiles": Picture(inside.has_hidden, inside.activation_profiles, figures.activation_profiles),
-    "filters": Picture(inside.convolutions, inside.filters, figures.filters),
-    "pixel_weights": Picture(inside.overlooking, inside.pixel_weights, figures.filters),
-    "dense_weights": Picture(inside.has_dense_weights, inside.dense_weights, figures.dense_weights),
-    "feature_maps": Picture(inside.map_layers, inside.feature_maps, figures.feature_maps),
-    "receptive_fields": Picture(excitement.has_fields, excitement.receptive_fields, figures.receptive_fields),
-    "strongest_crops": Picture(excitement.last_convolution, excitement.strongest_crops, figures.strongest_crops),
-    "maximal_inputs": Picture(excitement.climbed, excitement.maximal_inputs, figures.maximal_inputs),
-    "attributions": Picture(data.is_image, excitement.attributions, figures.attributions),
-    "gradient_check": Picture(inside.wants_gradient_check, inside.gradient_check, figures.gradient_check),
+    "layers": Picture(always, inside.layer_table, figures.table, within=True),
+    "activation_profiles": Picture(inside.has_hidden, inside.activation_profiles, figures.activation_profiles, within=True),
+    "filters": Picture(inside.convolutions, inside.filters, figures.filters, within=True),
+    "pixel_weights": Picture(inside.overlooking, inside.pixel_weights, figures.filters, within=True),
+    "dense_weights": Picture(inside.has_dense_weights, inside.dense_weights, figures.dense_weights, within=True),
+    "feature_maps": Picture(inside.map_layers, inside.feature_maps, figures.feature_maps, within=True),
+    "receptive_fields": Picture(excitement.has_fields, excitement.receptive_fields, figures.receptive_fields, within=True),
+    "strongest_crops": Picture(excitement.last_convolution, excitement.strongest_crops, figures.strongest_crops, within=True),
+    "maximal_inputs": Picture(excitement.climbed, excitement.maximal_inputs, figures.maximal_inputs, within=True),
+    "attributions": Picture(data.is_image, excitement.attributions, figures.attributions, within=True),
+    "gradient_check": Picture(inside.wants_gradient_check, inside.gradient_check, figures.gradient_check, within=True),
     # its answers
     "fit": Picture(data.is_curve, answers.fit, figures.fit),
     "residuals": Picture(answers.is_regression, answers.residuals, figures.residuals),
@@ -103,16 +105,16 @@ def draw_figures(record, *, name=None, say=print, anew=True):
     with contextlib.closing(record.run.store()) as store:
         store.forget_events("figure")  # what failed before is drawn again
         keep = partial(store.add_event, "figure")
-        return _drawn(FIGURES, record, record.run, record.warning, name, say, keep, anew)
+        return _drawn(FIGURES, record, record.run, (record.warning, record.excerpt), name, say, keep, anew)
 
 
 def draw_comparison(run, arms, *, name=None, say=print):
     """The paths of the figures that compare {arm: Record}, drawn into the folder of the run above them."""
     warning = next(iter(arms.values())).warning
-    return _drawn(COMPARISONS, arms, run, warning, name, say, lambda text: None)
+    return _drawn(COMPARISONS, arms, run, (warning, None), name, say, lambda text: None)
 
 
-def _drawn(pictures, subject, run, footer, title, say, keep, anew=True):
+def _drawn(pictures, subject, run, footers, title, say, keep, anew=True):
     plan = []
     for name, picture in pictures.items():
         with _failing(run, name, keep):
@@ -126,6 +128,7 @@ def _drawn(pictures, subject, run, footer, title, say, keep, anew=True):
         interrupts.check()
         with _failing(run, name, keep):
             numbers = picture.numbers(subject, part) if part else picture.numbers(subject)
+            footer = " ".join(filter(None, footers if picture.within else footers[:1])) or None
             paths.append(draw(run.figures, name, picture.figure, footer=footer, **numbers))
     return paths
 

@@ -86,5 +86,5 @@ def labels(dataset, y):
 
 
 def _augmentation(record):
-    layers = named_layers(record.model).values()
+    layers = named_layers(record.network).values()
     return next((layer.augment for layer in layers if isinstance(layer, Augmentation)), None)

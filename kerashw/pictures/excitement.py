@@ -19,17 +19,17 @@ def climbed(record):
     """The layers whose units inputs are sought for: the last convolution, the last hidden dense layer, the output."""
     if not is_image(record):
         return []
-    hidden = list(probes.activation_profiles(record.model, record.dataset.x_train[:1]))
-    return [*last_convolution(record), *hidden[-1:], output_names(record.model)[0]]
+    hidden = list(probes.activation_profiles(record.network, record.dataset.x_train[:1]))
+    return [*last_convolution(record), *hidden[-1:], output_names(record.network)[0]]
 
 
 def maximal_inputs(record, layer):
     """The inputs that excite the first units of a layer most."""
-    width = probes.activations(record.model, record.dataset.x_train[:1], layer)[layer].shape[-1]
+    width = probes.activations(record.network, record.dataset.x_train[:1], layer)[layer].shape[-1]
     shown = min(width, UNITS)
-    found = probes.maximal_inputs(record.model, layer, np.arange(shown), seed=record.seed, **CLIMB)
+    found = probes.maximal_inputs(record.network, layer, np.arange(shown), seed=record.seed, **CLIMB)
     classes = record.dataset.classes
-    is_output = layer == output_names(record.model)[0] and len(classes) == width
+    is_output = layer == output_names(record.network)[0] and len(classes) == width
     which = "the units" if shown == width else f"the first {shown} of {width} units"
     return {
         "images": found.inputs, "layer": layer, "activations": found.reached,
@@ -46,10 +46,10 @@ def last_convolution(record):
 def strongest_crops(record, layer):
     """The parts of test items that excite the units of a convolution most."""
     sample = record.dataset.x_test[:SAMPLE]
-    count = probes.filters(record.model)[layer].shape[0]
+    count = probes.filters(record.network)[layer].shape[0]
     units = np.arange(min(count, ROWS))
     which = "the units" if count <= ROWS else f"the first {ROWS} of {count} units"
-    found = probes.strongest_crops(record.model, sample, layer, min(CROPS, len(sample)), units=units)
+    found = probes.strongest_crops(record.network, sample, layer, min(CROPS, len(sample)), units=units)
     return {
         "crops": found.crops, "units": [str(unit) for unit in found.units], "layer": layer,
         "activations": found.activations,
@@ -72,7 +72,7 @@ def receptive_fields(record):
 
 def attributions(record):
     """The pixels on which the answers to some test items hang, by three methods."""
-    model, data = record.model, record.dataset
+    model, data = record.network, record.dataset
     chosen = of_each_class(data.y_test, EXPLAINED) if data.classes else np.arange(min(EXPLAINED, len(data.x_test)))
     images = data.x_test[chosen]
     answers = record.outputs[chosen]
@@ -90,9 +90,9 @@ def attributions(record):
 
 def _fields(record):
     """{convolution or pooling: the part of the image that the unit in the middle of its map sees}."""
-    layers = probes.named_layers(record.model)
+    layers = probes.named_layers(record.network)
     found = {}
-    for name, field in probes.receptive_fields(record.model).items():
+    for name, field in probes.receptive_fields(record.network).items():
         if isinstance(layers.get(name), (*CONVOLUTIONS, *POOLINGS)) and not field.is_whole and len(field.size) == 2:
             # One span for each position along an axis.
             (top, bottom), (left, right) = field.box(tuple(len(spans) // 2 for spans in field.spans))

@@ -14,9 +14,9 @@ CONVOLUTIONS_AT_MOST = 6  # of a deep model: the first half and the last half of
 
 def layer_table(record):
     """Every layer with its kind, its output and its weights."""
-    kinds = probes.named_layers(record.model)
-    outputs = probes.activations(record.model, record.dataset.x_train[:1])
-    shapes = {name: [array.shape for array in own.values()] for name, own in probes.weights(record.model).items()}
+    kinds = probes.named_layers(record.network)
+    outputs = probes.activations(record.network, record.dataset.x_train[:1])
+    shapes = {name: [array.shape for array in own.values()] for name, own in probes.weights(record.network).items()}
     counts = {name: sum(int(np.prod(shape)) for shape in shapes.get(name, ())) for name in kinds}
     each = record.dataset.item_shape
     return {
@@ -27,7 +27,7 @@ def layer_table(record):
             "weights": [", ".join(map(times, shapes.get(name, ()))) for name in kinds],
             "parameters": [counts[name] for name in kinds],
         },
-        "title": f"The layers of the model: {record.model.count_params():,} parameters",
+        "title": f"The layers of the model: {record.network.count_params():,} parameters",
         "note": f"An item has {times(each)} value{'' if each == (1,) else 's'}.",
     }
 
@@ -43,26 +43,26 @@ def activation_profiles(record):
     sample = record.dataset.x_train[:SAMPLE]
     return {
         "activations": _profiles(record), "inputs": names,
-        "inactive": probes.inactive_units(record.model, sample),
+        "inactive": probes.inactive_units(record.network, sample),
         "title": f"Hidden layers: activations, and units inactive for all of {len(sample):,} training items",
     }  # fmt: skip
 
 
 def convolutions(record):
     """The names of the convolutions of one or two dimensions; of a deep model the first and the last."""
-    names = [name for name, kernels in probes.filters(record.model).items() if kernels.ndim in (3, 4)]
+    names = [name for name, kernels in probes.filters(record.network).items() if kernels.ndim in (3, 4)]
     half = CONVOLUTIONS_AT_MOST // 2
     return names if len(names) <= CONVOLUTIONS_AT_MOST else names[:half] + names[-half:]
 
 
 def filters(record, layer):
     """The filters of a convolution."""
-    return {"kernels": np.moveaxis(probes.filters(record.model)[layer], 0, -1), "layer": layer}
+    return {"kernels": np.moveaxis(probes.filters(record.network)[layer], 0, -1), "layer": layer}
 
 
 def overlooking(record):
     """The name of the first dense layer where it sees all pixels of an image at once, as a list."""
-    first = next(((name, array) for name, array in _kernels(record.model).items()), None)
+    first = next(((name, array) for name, array in _kernels(record.network).items()), None)
     shape = record.dataset.item_shape
     sees = first is not None and len(shape) == 2 and first[1].shape[0] == np.prod(shape)
     return [first[0]] if sees and not convolutions(record) else []
@@ -70,7 +70,7 @@ def overlooking(record):
 
 def pixel_weights(record, layer):
     """The weights of a dense layer as pictures: of each unit the weight of every pixel."""
-    kernel = _kernels(record.model)[layer]
+    kernel = _kernels(record.network)[layer]
     return {
         "kernels": kernel.reshape(*record.dataset.item_shape, 1, -1), "layer": layer,
         "title": f"Weights of {layer}, pixel by pixel",
@@ -89,12 +89,12 @@ def dense_weights(record):
 
 def map_layers(record):
     """The convolutions whose maps of an image are pictures."""
-    return [name for name in convolutions(record) if is_image(record) and probes.filters(record.model)[name].ndim == 4]
+    return [name for name in convolutions(record) if is_image(record) and probes.filters(record.network)[name].ndim == 4]
 
 
 def feature_maps(record, layer):
     """What a convolution makes of the first training item."""
-    maps = probes.feature_maps(record.model, record.dataset.x_train[:1])
+    maps = probes.feature_maps(record.network, record.dataset.x_train[:1])
     name = labels(record.dataset, record.dataset.y_train[:1])[0]
     return {
         "image": record.dataset.x_train[0], "maps": maps[layer][0], "layer": layer,
@@ -142,7 +142,7 @@ def _three(record):
 
 
 def _profiles(record):
-    return probes.activation_profiles(record.model, _three(record)[0])
+    return probes.activation_profiles(record.network, _three(record)[0])
 
 
 def _kernels(model):
@@ -153,6 +153,6 @@ def _kernels(model):
 
 def _last_kernels(record):
     """The kernels of the output and the last two hidden dense layers, without one that `pixel_weights` shows."""
-    kernels = list(_kernels(record.model).items())[-3:]
+    kernels = list(_kernels(record.network).items())[-3:]
     others = overlooking(record)
     return {name: kernel for name, kernel in kernels if name not in others and kernel.size <= KERNEL_AT_MOST}

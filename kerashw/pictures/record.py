@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
+from kerashw.ensemble import networks_of
 from kerashw.evaluation import predict, probabilities
 from kerashw.formats import load_model
 from kerashw.gradcheck import check_gradients, telling_item
@@ -74,11 +75,21 @@ class Record:
         return load_model(self.run)
 
     @cached_property
+    def networks(self):
+        """The networks whose answers the model gives the mean of; mostly itself alone."""
+        return networks_of(self.model)
+
+    @property
+    def network(self):
+        """What is looked into: the model, or the first network of an ensemble, whose history is kept."""
+        return self.networks[0]
+
+    @cached_property
     def untrained(self):
-        """The model as the refit began: its weights depend on the seed and on names alone."""
+        """The network as the refit began: its weights depend on the seed and on names alone."""
         with self._store() as store:
             failed = [int(re.match(r"attempt (\d+)", text)[1]) for text in store.events("refit")]
-        return draw_weights(load_model(self.run), derive(self.seed, "refit", 1 + max(failed, default=-1)))
+        return draw_weights(networks_of(load_model(self.run))[0], derive(self.seed, "refit", 1 + max(failed, default=-1)))
 
     @cached_property
     def outputs(self):
@@ -134,8 +145,13 @@ class Record:
     def gradients(self):
         """The GradientCheck of the first training item whose gradient is not 0, and the index of that item."""
         x, y = self.dataset.x_train[:GRADIENT_ITEMS], self.dataset.y_train[:GRADIENT_ITEMS]
-        item = telling_item(self.model, x, y)
-        return check_gradients(self.model, x[item : item + 1], y[item : item + 1]), item
+        item = telling_item(self.network, x, y)
+        return check_gradients(self.network, x[item : item + 1], y[item : item + 1]), item
+
+    @property
+    def excerpt(self):
+        """What has to stand below a figure of a network, where the model has several, or None."""
+        return f"The first of the {len(self.networks)} networks of the model." if len(self.networks) > 1 else None
 
     @property
     def warning(self):

@@ -53,7 +53,7 @@ def without_twins(history):
 
 def weight_histograms(record):
     """The weights of each layer before and after the final training."""
-    return {"layers": histograms(connections(record.model), connections(record.untrained))}
+    return {"layers": histograms(connections(record.network), connections(record.untrained))}
 
 
 def connections(model):
