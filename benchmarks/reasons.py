@@ -32,33 +32,39 @@ def bounded_loss(out):
 
 
 def unseen(out):
-    """What the error of the regression net hangs on: the table of `benchmarks.gaps`, and what it shows in a sentence."""
+    """What the error of the regression net hangs on: the tables of `benchmarks.gaps`, and what each shows in a sentence."""
     file = out / "regression_gaps.json"
     if not file.exists():
         return None
     found = json.loads(file.read_text(encoding="utf-8"))
-    winner, rows = found["winner"], found["rows"]
-    ways = list(dict.fromkeys(row["way"] for row in rows))
-    at = {(row["way"], row["epochs"]): row for row in rows}
-    lengths = sorted({length for _, length in at})
-    plain = [at[ways[0], length] for length in lengths]
-    best = min(rows, key=lambda row: statistics.mean(row["mse"]))
     intervals = " or ".join(f"between {low:.3g} and {high:.3g}" for low, high in found["gaps"])
     lines = [
-        f"The published winner ({_listed(winner)}) trained on all items, {found['seeds']} seeds for each test mse (python -m "
-        f"benchmarks.gaps). {found['inside']} of {found['test_items']} test items lie {intervals}, where there is no training "
-        "item; the last but one column is their share of the squared error, the last the error of the mean of the curves, "
-        f"both for {ways[0]}.",
+        f"{found['inside']} of {found['test_items']} test items lie {intervals}, where there is no training item. What the "
+        f"error hangs on (python -m benchmarks.gaps): nets trained on all items, {found['seeds']} seeds for each test mse. "
+        "The last column but one is the share of the squared error in the gaps, the last the error of the mean of the curves, "
+        "an ensemble, both of the way before them.",
+    ]  # fmt: skip
+    for winner in found["winners"]:
+        lines += ["", *_lengths_and_ways(winner)]
+    return "\n".join(lines)
+
+
+def _lengths_and_ways(winner):
+    rows, at = winner["rows"], {(row["way"], row["epochs"]): row for row in winner["rows"]}
+    ways, lengths = (list(dict.fromkeys(row[name] for row in rows)) for name in ("way", "epochs"))
+    best = min(rows, key=lambda row: statistics.mean(row["mse"]))
+    told = {(way, length): f"{_mean_of(row['mse'])} | {100 * row['inside']:.0f} % | {row['together']:.3g}"
+            for (way, length), row in at.items()}  # fmt: skip
+    return [
+        f"{winner['name'][0].upper()}{winner['name'][1:]} ({_listed(winner['settings'])}):",
         "",
-        "| epochs | " + " | ".join(ways) + " | in the gaps | of the mean |",
-        "| --- |" + " --- |" * (len(ways) + 2),
-        *(f"| {row['epochs']:,} | " + " | ".join(_mean_of(at[way, row["epochs"]]["mse"]) for way in ways)
-          + f" | {100 * row['inside']:.0f} % | {row['together']:.3g} |" for row in plain),
+        "| epochs | " + " | ".join(f"{way} | in the gaps | of the mean" for way in ways) + " |",
+        "| --- |" + " --- |" * (3 * len(ways)),
+        *(f"| {length:,} | " + " | ".join(told[way, length] for way in ways) + " |" for length in lengths),
         "",
         f"The best mean is {statistics.mean(best['mse']):.3g}, at {best['epochs']:,} epochs ({best['way']}); single seeds "
         f"lie between {min(min(row['mse']) for row in rows):.3g} and {max(max(row['mse']) for row in rows):.3g}.",
     ]  # fmt: skip
-    return "\n".join(lines)
 
 
 def _mean_of(errors):

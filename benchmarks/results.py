@@ -70,8 +70,11 @@ class System:
 
 
 SYSTEMS = (
-    System("regression", ("--refits", "8"), bars={None: Bar("test", "mse", 0.0708, False)},
-           figures=("fit", "search_history", "activation_profiles"), why=unseen),
+    System("regression", bars={None: Bar("test", "mse", 0.0708, False)},
+           figures=("fit", "search_history", "activation_profiles"), why=unseen,
+           beside="Net, space and search are the report's. L2, the length of the refit, the mean of its last weights and the "
+                  "ensemble are not: they were chosen after a look at the test error of other refits, as in the table, so the "
+                  "row's own is not quite that of items never seen. Without them it was 0.1463."),
     System("regression_cv", ("--refits", "8"), bars={None: Bar("test", "mse", 0.112, False)},
            figures=("fit", "search_parallel")),
     System("regression_linear", ("--refits", "3"), figures=("arms_fit",)),

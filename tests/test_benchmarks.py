@@ -285,14 +285,25 @@ def test_every_proposal_for_the_regression_table_stands_in_it(side):
 # ---- the gaps of the regression data
 
 
+def test_the_winner_of_a_run_is_set_beside_the_published_one_where_there_is_one(tmp_path):
+    file = tmp_path / "metrics.json"
+    assert gaps.winner_of(file) is None
+    settings = dict(hidden=[64, 256], activation="sigmoid", dropout=0.0, optimizer="adam", learning_rate=0.01, batch_size=9,
+                    l2=1e-5, epochs=7)  # fmt: skip
+    file.write_text(json.dumps({"settings": settings}))
+    found = gaps.winner_of(file)
+    assert found["hidden"] == (64, 256) and {"l2", "epochs"}.isdisjoint(found) and found["batch_size"] == 9
+
+
 def test_the_gaps_have_every_length_and_way_and_the_mean_of_curves_errs_no_more_than_the_curves():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.uniform(-3, -1, (10, 1)), rng.uniform(1, 3, (10, 1))]).astype("float32")
     test = np.float32([[-2], [0], [2]])
     dataset = Dataset("line", x, 2 * x, test, 2 * test, classes=(), source="made in the test")
-    found = gaps.measured(dataset, lengths=(2, 3), seeds=2)
-    assert found["gaps"] == [(float(x[x < 0].max()), float(x[x > 0].min()))] and found["inside"] == 1
-    assert [(row["way"], row["epochs"]) for row in found["rows"]] == [*itertools.product(gaps.WAYS, (2, 3))]
-    for row in found["rows"]:
+    assert gaps.about(dataset) == {
+        "gaps": [(float(x[x < 0].max()), float(x[x > 0].min()))], "test_items": 3, "inside": 1}  # fmt: skip
+    rows = gaps.measured(dataset, gaps.PUBLISHED, lengths=(2, 3), seeds=2)
+    assert [(row["way"], row["epochs"]) for row in rows] == [*itertools.product(gaps.WAYS, (2, 3))]
+    for row in rows:
         assert len(row["mse"]) == 2 and row["mse"][0] != row["mse"][1]
         assert 0 <= row["inside"] <= 1 and row["together"] <= np.mean(row["mse"])

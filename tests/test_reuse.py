@@ -10,7 +10,7 @@ from kerashw import reuse
 from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
-from kerashw.reuse import draw_weights
+from kerashw.reuse import draw_weights, with_weights
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.training import Diverged, Task, build_model, train
 
@@ -85,6 +85,14 @@ def test_a_training_comes_to_what_it_comes_to_without_reuse():
     assert one.best_epoch == alone.best_epoch
     for array, other in zip(one.model, alone.model.get_weights(), strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_with_the_weights_of_a_training_answers_as_the_model_that_was_trained():
+    far = Task(100 + 5 * LINES.x, LINES.y, 1, False)  # what it is normalized by is no small matter
+    one = trained(mlp, DENSE, far)
+    alone = train(mlp, DENSE, far, train_indices=TRAIN, validation_indices=HELD, seed=0).model
+    model = with_weights(build_model(mlp, DENSE, input_shape=(2,), outputs=1), one.model)
+    np.testing.assert_allclose(model(far.x), alone(far.x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_chance_of_a_layer_depends_on_the_seed_and_on_its_name():

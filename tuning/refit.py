@@ -3,6 +3,7 @@ continues the run.
 """
 
 import json
+import math
 import shutil
 from dataclasses import dataclass, field, replace
 
@@ -13,12 +14,13 @@ from kerashw.errors import Damaged, WorkError
 from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
 from kerashw.formats.exports import digest
+from kerashw.progress import duration
 from kerashw.reuse import with_weights
 from kerashw.run import keep_aside, write_csv
 from kerashw.selection import winner_of
 from kerashw.training import Diverged
 from tuning.refits import train_refits
-from tuning.standing import refit_epochs
+from tuning.standing import refit_epochs, refit_seconds
 
 ATTEMPTS = 3  # other weights may save a refit that diverged
 DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files
@@ -80,6 +82,7 @@ def refit(setup, store, best, dataset, deadline):
     """
     _forget(setup, store, best)
     numbers = [0] if setup.crew.is_one else [0, *_missing(setup, store)]
+    _announce(setup, store, best, len(numbers))
     for attempt in range(ATTEMPTS):
         done = None
         for number, trained in train_refits(setup, best, numbers, deadline, attempt):
@@ -126,6 +129,16 @@ def united(setup, store, best, refitted, dataset):
     done = replace(refitted, networks=len(networks), test=alone, seconds=seconds, model=model)
     _tell(run, store, UNITED, done, run.keras_file)
     return done
+
+
+def _announce(setup, store, best, count):
+    """Workers tell of a refit no earlier than at its end: so it is said before how long that takes."""
+    if count == 1 or setup.trains_together(setup.model_of(setup.settings_of(best.proposed))):
+        return
+    at_once = min(setup.crew.workers or count, count)
+    took = duration(refit_seconds(setup, store, best) * math.ceil(count / at_once))
+    epochs = f"{refit_epochs(setup, best):,} epochs"
+    setup.progress.say(f"{setup.progress.name}: {count} refits of {epochs}, {at_once} at a time, in about {took}.")
 
 
 def _keep_first(setup, store, best, trained, dataset):

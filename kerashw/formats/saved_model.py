@@ -1,14 +1,6 @@
 """The SavedModel: a folder that TensorFlow and TensorFlow Serving read, without Keras and without kerashw."""
 
-CALL = '''
-In Python, from the folder that holds this one:
-
-    import tensorflow as tf
-
-    model = tf.saved_model.load("{folder}")
-    answer = model.signatures["serving_default"]({name}=tf.zeros({shape}, tf.{dtype}))
-    print(answer["{answer}"])
-'''
+import textwrap
 
 
 def write(served, folder):
@@ -23,11 +15,7 @@ def write(served, folder):
     if served.classes:
         signatures["classes"] = module.classes
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    given = served.model.inputs[0]
-    call = CALL.format(
-        folder="1", name=served.input_name, shape=(1, *given.shape[1:]), dtype=given.dtype,
-        answer="label" if served.classes else "y",
-    )  # fmt: skip
+    call = f"\nIn Python, from the folder that holds this one:\n\n{textwrap.indent(served.example('1'), '    ')}\n"
     extra = folder / "assets.extra"  # TensorFlow leaves it alone
     extra.mkdir()
     (extra / "README.txt").write_text(f"{served.description}\n{call}", encoding="utf-8")

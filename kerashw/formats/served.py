@@ -70,6 +70,17 @@ class Served:
             module.classes = tf.function(lambda: {"labels": tf.constant(self.classes)}, input_signature=[])
         return module
 
+    def example(self, folder):
+        """A program that asks the SavedModel in that folder, which needs TensorFlow alone."""
+        given = self.model.inputs[0]
+        shape = tuple(1 if size is None else size for size in given.shape)
+        return (
+            "import tensorflow as tf\n\n"
+            f'model = tf.saved_model.load("{folder}")\n'
+            f'answer = model.signatures["serving_default"]({self.input_name}=tf.zeros({shape}, tf.{given.dtype}))\n'
+            f'print(answer["{"label" if self.classes else "y"}"])'
+        )
+
     @property
     def description(self):
         """What a person has to know to use the model, as lines of text.

@@ -4,7 +4,7 @@ import numpy as np
 
 from kerashw import probes
 from kerashw.figures.style import counted, number, times
-from kerashw.formats import entries
+from kerashw.formats import Served, entries
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, section, table
 from kerashw.pages.pictures import take
 
@@ -57,24 +57,16 @@ def export(kept):
     """The section on the files to use elsewhere: what goes in and comes out, how to load them, sizes and hashes."""
     model, about = kept.model, kept.study["data"]
     given = model.inputs[0]
-    name = "images" if given.dtype == "uint8" else "x"
     shape = ", ".join("n" if size is None else str(size) for size in given.shape)
     count = model.output_shape[-1]
     gives = (f"probabilities (float32, (n, {count})), class (int64, (n,)), label (text, (n,))" if about["classes"]
              else f"y (float32, (n, {count}))")  # fmt: skip
-    zeros = ", ".join("1" if size is None else str(size) for size in given.shape)
-    answer = "label" if about["classes"] else "y"
-    example = (
-        "import tensorflow as tf\n\n"
-        'model = tf.saved_model.load("model/1")\n'
-        f'answer = model.signatures["serving_default"]({name}=tf.zeros(({zeros}), tf.{given.dtype}))\n'
-        f'print(answer["{answer}"])'
-    )
+    served = Served(model, tuple(about["classes"]), _nothing(model))
     return section(
         "export", "Use the model",
-        Facts({"signature": "serving_default", "takes": f"{name} ({given.dtype}, ({shape}))", "gives": gives}),
+        Facts({"signature": "serving_default", "takes": f"{served.input_name} ({given.dtype}, ({shape}))", "gives": gives}),
         Notice("From Python, in the run's folder, without kerashw:"),
-        Code(example),
+        Code(served.example("model/1")),
         _files(kept.run),
     )  # fmt: skip
 
