@@ -103,4 +103,5 @@ def _listed(settings):
 def _refit(metrics):
     refit = metrics["refit"]
     averaged = f", its weights averaged over the last {refit['averaged']:,}" if refit["averaged"] > 1 else ""
-    return f"{refit['epochs']:,} epochs{averaged}"
+    networks = refit.get("networks", 1)
+    return f"{refit['epochs']:,} epochs{averaged}{f', an ensemble of {networks}' if networks > 1 else ''}"

@@ -297,7 +297,7 @@ def budget(study, metrics):
         f"Seed {study['seed']}; {total:,} trial{'s' * (total != 1)} ({fates}) in {seconds['trials'] / 60:.1f} min of training"
         f"{' on one core' if study['hardware']['processors'] == 1 else ''}; "
         f"{several} took {refit['epochs']:,} epochs on {refit['items']:,} items, {seconds['refit'] / 60:.1f} min"
-        f"{' in all' * (networks > 1)}; "
+        f"{' of training in all' * (networks > 1)}; "
         f"{metrics['parameters']:,} parameters; begun at commit {(study['git_commit'] or 'none')[:12]}."
     )
 

@@ -75,9 +75,18 @@ def checked(convert):
     return wrapped
 
 
-def from_environment(parser):
-    """The parser with KERASHW_* as defaults: KERASHW_DATA_DIR for --data-dir, KERASHW_SEED for --seed."""
+def from_environment(parser, argv=()):
+    """The parser with KERASHW_* as defaults: KERASHW_DATA_DIR for --data-dir, KERASHW_SEED for --seed.
+
+    What is typed, in `argv`, leaves no room for a default of what it excludes.
+    """
+    typed = {word.partition("=")[0] for word in argv}
+    excluded = {action for group in parser._mutually_exclusive_groups
+                for action in group._group_actions
+                if any(not typed.isdisjoint(other.option_strings) for other in group._group_actions)}  # fmt: skip
     for action in parser._actions:
+        if action in excluded:
+            continue
         long = next((option for option in action.option_strings if option.startswith("--")), None)
         if long is None or long in ("--help", "--set", "--task"):
             continue

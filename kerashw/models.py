@@ -97,8 +97,9 @@ def cnn(
             name=f"conv_{number}",
         )
         pool = pools[poolings[place]](pool_size, name=f"pool_{number}") if poolings[place] else None
-        # Most of what a normalisation costs is to go through the maps: of a maximum it is spared three quarters of them,
-        # and gives the same, but where it turns the sign. A training was 1.36 times as fast.
+        # A maximum is taken before its normalisation, which then goes through a quarter of the maps (pool_size 2): a
+        # training was 1.36 times as fast. At given statistics, a positive scale and an activation that never falls both
+        # orders give the same; in training the statistics are those of the maxima.
         pools_first = batch_normalization and poolings[place] == "max"
         x = _activated(conv, x, activations[place], batch_normalization, pool if pools_first else None)
         if spatial[place]:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
 from kerashw.errors import UsageError
@@ -121,6 +121,9 @@ def check_same(resolved, wanted):
     if not resolved.run.exists:
         return
     kept = resolved.run.study()
+    # What a run of an earlier version was not asked is as its default.
+    defaults = {part.name: part.default for part in fields(Study) if part.default is not MISSING}
+    kept = {**kept, "declaration": {**defaults, **kept.get("declaration", {})}}
     wanted = json.loads(json.dumps(wanted))  # tuples become lists, as in the file
     found = differences({key: kept.get(key) for key in wanted}, wanted)
     found = [text for text in found if not text.startswith("declaration.winner ")]  # `choose_anew` sees to that

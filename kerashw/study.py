@@ -140,7 +140,11 @@ class Study:
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} must be True or False, got {getattr(self, name)!r}.")
         if self.ensemble and self.refits == 1:
-            raise UsageError("an ensemble is made of several refits, and there is one: let there be more (--refits 5).")
+            raise UsageError("an ensemble is made of several refits, and refits=1: let there be more (--ensemble 5), or a "
+                             "single network (--ensemble 1, in a study ensemble=False).")  # fmt: skip
+        if self.ensemble and self.parameters is not None:
+            raise UsageError("an ensemble has the parameters of all its networks, and parameters=(least, most) is of one: "
+                             "leave one of them out.")  # fmt: skip
         check_objectives(self.objective, self.objectives, self.winner)
         if self.parameters is not None:
             pair = self.parameters

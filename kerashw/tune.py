@@ -23,7 +23,7 @@ from kerashw.supervision import supervise
 def main(argv):
     """The exit code of the verb; where it is interrupted, the command that continues is printed."""
     began = time.monotonic()
-    options = from_environment(parser()).parse_args(argv)
+    options = from_environment(parser(), argv).parse_args(argv)
     with interrupts.listening():
         try:
             return check_and_make(options, argv, began)

@@ -25,7 +25,7 @@ quiet_tensorflow()
 
 import kerashw.job  # noqa: E402  here, so that no child has to import it
 import tuning.pipeline  # noqa: E402
-import tuning.refit  # noqa: E402
+import tuning.refits  # noqa: E402
 import tuning.trials  # noqa: E402
 from kerashw import pages, pictures, tune  # noqa: E402
 from kerashw.formats import saved_model, verify  # noqa: E402
@@ -50,7 +50,7 @@ STAGES = {
     "training": (kerashw.job, "train"),
     "loop": (tuning.trials, "train_in_groups"),
     "refit": (tuning.pipeline, "refit"),
-    "final training": (tuning.refit, "train"),
+    "final training": (tuning.refits, "train"),
     "export": (tuning.pipeline, "saved_model"),
     "SavedModel": (saved_model, "write"),
     "curves": (tuning.pipeline, "keep_curves"),

@@ -437,7 +437,7 @@ def test_studies_as_json_is_strict_and_holds_the_same(capsys):
 
 
 def options(*argv):
-    return from_environment(tune.parser()).parse_args(["--task", "mnist", *argv])
+    return from_environment(tune.parser(), argv).parse_args(["--task", "mnist", *argv])
 
 
 def test_the_environment_gives_defaults_and_the_command_line_wins(monkeypatch):
@@ -454,6 +454,14 @@ def test_the_environment_gives_defaults_and_the_command_line_wins(monkeypatch):
     typed = options("--seed", "0", "--trials", "9", "--preset", "quick", "--time-budget", "90s", "--data-dir", "here")
     assert (typed.seed, typed.trials, typed.preset, typed.time_budget) == (0, 9, "quick", 90)
     assert typed.data_dir == "here"
+
+
+def test_what_is_typed_leaves_no_room_for_a_default_of_what_it_excludes(monkeypatch):
+    monkeypatch.setenv("KERASHW_ENSEMBLE", "5")
+    monkeypatch.setenv("KERASHW_VERBOSE", "1")
+    assert options().ensemble == 5 and options().verbose
+    typed = options("--refits=3", "-q")
+    assert (typed.refits, typed.ensemble, typed.quiet, typed.verbose) == (3, None, True, False)
 
 
 def changed(name, *argv):
@@ -497,6 +505,21 @@ def test_the_same_command_finds_its_own_run_and_overwrite_asks_for_no_sameness(p
     other = from_environment(tune.parser()).parse_args([*OTHER[1:], "--seed", "5"])
     with pytest.raises(UsageError, match="seed was 0, now 5"):
         request.check_same(resolved, request.declaration(resolved, other))
+
+
+def test_what_a_run_of_an_earlier_version_was_not_asked_is_as_its_default(place, tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    asked = from_environment(tune.parser()).parse_args(["--task", str(tmp_path / "own.py"), "--out", str(tmp_path)])
+    (resolved,) = request.resolve(asked)
+    wanted = request.declaration(resolved, asked)
+    earlier = {name: value for name, value in wanted["declaration"].items() if name not in ("ensemble", "refits")}
+    resolved.run.folder.mkdir(parents=True)
+    resolved.run.begin({**wanted, "declaration": earlier})
+    request.check_same(resolved, wanted)
+    asked.refits = 3
+    (other,) = request.resolve(asked)
+    with pytest.raises(UsageError, match="refits was 1, now 3"):
+        request.check_same(resolved, request.declaration(other, asked))
 
 
 # --- with TensorFlow: one interpreter for all of these

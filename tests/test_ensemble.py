@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
@@ -17,10 +17,12 @@ from kerashw import evaluate, export, load_run, request, tune
 from kerashw.commands import run as run_verb
 from kerashw.ensemble import ensemble, networks_of
 from kerashw.evaluation import metrics, predict, probabilities
-from kerashw.formats import load_format, load_keras, load_model
+from kerashw.formats import Served, load_format, load_keras, load_model
+from kerashw.formats import export as export_as
 from kerashw.job import work
 from kerashw.models import cnn, mlp
 from kerashw.pictures import FIGURES
+from kerashw.progress import Progress
 from kerashw.run import Run
 from kerashw.seeds import derive
 from kerashw.space import Choice, Grid
@@ -112,10 +114,13 @@ def test_its_first_network_is_the_model_of_a_run_without_an_ensemble(made, tmp_p
     assert run.metrics["refit"]["test"] == pytest.approx(alone.metrics["test"], rel=1e-6)
 
 
-def test_its_saved_model_answers_as_it_does(made):
+@pytest.mark.parametrize("form", ["savedmodel", "litert"])
+def test_its_other_formats_answer_as_it_does(form, made):
     run, study, data = made
+    if form == "litert":
+        export_as(run.run, form, Served.of(load_model(run.run), data))
     name = "probabilities" if data.classes else "y"
-    expected, found = (load_format(run.run, kind)(data.x_test[:5])[name] for kind in ("keras", "savedmodel"))
+    expected, found = (load_format(run.run, kind)(data.x_test[:5])[name] for kind in ("keras", form))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -179,10 +184,29 @@ def test_a_network_whose_weights_were_damaged_is_trained_anew_and_no_other(tmp_p
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("tuning.pipeline.united", interrupted("united"))
         execute(setup, data, about=ABOUT)
-    setup.run.checkpoint_of(refit.CHECKPOINT, 2).write_bytes(b"half of it")
+    damaged = setup.run.checkpoint_of(refit.CHECKPOINT, 2)
+    damaged.write_bytes(b"half of it")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):  # it is aside, and not yet made again
+        patched.setattr("tuning.pipeline.repeated", lambda *given, **named: refit._missing(*given[:2]) and interrupted("")())
+        continued(setup, study, data)
+    assert (damaged.parent / f"{damaged.name}.damaged-1").read_bytes() == b"half of it"
     count = trained(monkeypatch)
     assert continued(setup, study, data)["refit"]["networks"] == 3
     assert count == {2: 1}
+
+
+def test_a_network_that_is_lost_where_no_time_is_left_leaves_an_ensemble_of_the_others(tmp_path, monkeypatch, capsys):
+    study, data = CASES["lines in a loop"]
+    setup = begun(tmp_path, study, data)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("tuning.pipeline.united", interrupted("united"))
+        execute(setup, data, about=ABOUT)
+    setup.run.checkpoint_of(refit.CHECKPOINT, 1).unlink()
+    again = make_setup(study, data, Run(tmp_path), seed=0, progress=Progress("toy"))
+    monkeypatch.setattr(refit, "train_refits", lambda *given, **named: ())  # the deadline came before it
+    found = execute(again, data, about=ABOUT)
+    assert found["refit"]["networks"] == 2 and len(found["refitted_again"]) == 1
+    assert "the model is made of 2 of 3 networks" in capsys.readouterr().err
 
 
 def test_a_finished_ensemble_whose_result_was_lost_is_not_trained_again(tmp_path, monkeypatch):
@@ -207,13 +231,14 @@ def test_a_time_budget_that_ends_before_the_others_leaves_the_first_network_alon
     assert told(continued(setup, study, LINES)) == told(found)
 
 
+@dataclass
 class Crew:
     """Two workers that are this very process; those in `dies` lose the worker that is at them, so many times."""
 
-    is_one, workers = False, 2
-
-    def __init__(self, dies=(), refuses=()):
-        self.dies, self.refuses, self.done = Counter(dies), set(refuses), []
+    dies: Counter = field(default_factory=Counter)
+    done: list = field(default_factory=list)
+    workers: int = 2
+    is_one, ray = False, None
 
     @contextlib.contextmanager
     def hired(self, common, folder, do=work, bundled=False):
@@ -257,10 +282,10 @@ def test_workers_train_all_networks_and_come_to_the_same(tmp_path):
 
 def test_a_network_whose_worker_dies_is_trained_again_until_it_is_at_fault(tmp_path):
     study, data = CASES["images by fit"]
-    done, others = by(Crew({0: 1, 2: refits.AGAIN}), study, data, tmp_path / "some")
+    done, others = by(Crew(Counter({0: 1, 2: refits.AGAIN})), study, data, tmp_path / "some")
     assert done.networks == 3 and len(others) == 2
     with pytest.raises(Exception, match=f"refit 2 of trial 0 ended its worker {refits.AGAIN + 1} times"):
-        by(Crew({1: 9}), study, data, tmp_path / "always")
+        by(Crew(Counter({1: 9})), study, data, tmp_path / "always")
 
 
 def test_refits_that_diverge_at_workers_are_left_out_but_for_the_first_which_is_tried_again(tmp_path, monkeypatch):

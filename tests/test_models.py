@@ -260,7 +260,7 @@ def test_batch_normalisation_stands_between_each_layer_and_its_activation_and_br
     assert "output_normalization" not in names(model)
 
 
-def test_a_maximum_that_is_taken_before_its_normalisation_is_the_same_as_after_it():
+def test_a_maximum_before_its_normalisation_is_at_given_statistics_the_same_as_after_it():
     model = cnn(input_shape=GREY, outputs=10, batch_normalization=True)
     conv, pool = model.get_layer("conv_1"), model.get_layer("pool_1")
     normalization, activation = (model.get_layer(f"conv_1_{name}") for name in ("normalization", "activation"))

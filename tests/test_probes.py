@@ -313,12 +313,27 @@ def test_images_may_come_with_or_without_their_channel():
 
 
 def test_feature_maps_are_those_of_convolutions_and_poolings_after_their_activation():
-    model = cnn(input_shape=(16, 16), outputs=2, filters=(2, 3), kernel_size=3, batch_normalization=True)
+    model = cnn(input_shape=(16, 16), outputs=2, filters=(2, 3), kernel_size=3, batch_normalization=True, pool="average")
     found = feature_maps(model, images())
     assert {name: array.shape for name, array in found.items()} == {
         "conv_1": (5, 14, 14, 2), "pool_1": (5, 7, 7, 2), "conv_2": (5, 5, 5, 3), "pool_2": (5, 2, 2, 3),
     }  # fmt: skip
     np.testing.assert_array_equal(found["conv_1"], activations(model, images())["conv_1_activation"])
+
+
+def test_a_feature_map_is_that_of_the_maxima_where_these_are_normalised():
+    model = cnn(input_shape=(16, 16), outputs=2, filters=(2, 3), kernel_size=3, batch_normalization=True)
+    found, answers = feature_maps(model, images()), activations(model, images())
+    for number in (1, 2):
+        assert found[f"conv_{number}"].min() >= 0
+        for name in ("conv", "pool"):
+            np.testing.assert_array_equal(found[f"{name}_{number}"], answers[f"conv_{number}_activation"])
+
+
+def test_units_whose_maxima_are_normalised_are_inactive_where_their_activation_is():
+    model = cnn(input_shape=(16, 16), outputs=2, filters=(2,), kernel_size=3, hidden=(), batch_normalization=True)
+    model.get_layer("conv_1_normalization").beta.assign([-100.0, 1.0])
+    assert inactive_units(model, images()) == {"conv_1": 0.5}
 
 
 def test_profiles_are_of_the_hidden_dense_layers_after_their_activation():

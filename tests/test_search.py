@@ -132,7 +132,8 @@ def test_the_folds_hold_out_every_item_once(tmp_path):
 def test_the_refit_is_on_all_items_for_as_long_as_was_best_on_average(folded):
     best = folded.trials[folded.metrics["validation"]["trial"]]
     epochs = round(np.mean([done.best_epoch for done in best.executions]))
-    assert folded.metrics["refit"] == {"items": 24, "epochs": epochs, "best_epoch": epochs, "averaged": 1, "planned": None}
+    assert folded.metrics["refit"] == {"items": 24, "epochs": epochs, "best_epoch": epochs, "averaged": 1, "planned": None,
+                                       "networks": 1, "test": None}
     header, *rows = folded.run.history_file.read_text().splitlines()
     assert header == "epoch,loss,mse,r2" and len(rows) == epochs
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from kerashw import interrupts
 from kerashw.averaging import averaged_of
 from kerashw.ensemble import ensemble
-from kerashw.errors import Damaged, WorkError
+from kerashw.errors import WorkError
 from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
 from kerashw.formats.exports import digest
@@ -20,7 +20,7 @@ from kerashw.run import keep_aside, write_csv
 from kerashw.selection import winner_of
 from kerashw.training import Diverged
 from tuning.refits import train_refits
-from tuning.standing import refit_epochs, refit_seconds
+from tuning.standing import refit_epochs, refit_seconds, refits_at_once
 
 ATTEMPTS = 3  # other weights may save a refit that diverged
 DONE = "refitted"  # the event that ends this stage: what is kept of it, with the SHA-256 of its files
@@ -112,18 +112,21 @@ def repeated(setup, store, best, dataset, deadline):
         for number, trained in train_refits(setup, best, missing, deadline):
             interrupts.check()
             _keep_again(setup, store, best, number, trained, dataset)
-    return [told for _, told in sorted(_again(store).items())]
+    return list(_again(setup, store).values())
 
 
 def united(setup, store, best, refitted, dataset):
     """The refits as one model, as model.keras in the run's folder; as they are where they are one already."""
     if refitted.test is not None:
         return refitted
-    run, others = setup.run, {number: told for number, told in sorted(_again(store).items()) if told["test"]}
+    run, others = setup.run, {number: told for number, told in _again(setup, store).items() if told["test"]}
     networks = [refitted.model, *(_network(setup, best, run.load_checkpoint(CHECKPOINT, number)) for number in others)]
     is_classification = setup.task.is_classification
     alone = metrics(predict(refitted.model, dataset.x_test), dataset.y_test, is_classification=is_classification)
     model = ensemble(networks, is_classification=is_classification) if others else refitted.model
+    if len(networks) < setup.study.refits:
+        setup.progress.say(f"the model is made of {len(networks)} of {setup.study.refits} networks: the others diverged, or "
+                           "the time budget ended before them.")  # fmt: skip
     seconds = refitted.seconds + sum(told["seconds"] for told in others.values())
     export(run, "keras", Served.of(model, dataset))
     done = replace(refitted, networks=len(networks), test=alone, seconds=seconds, model=model)
@@ -133,12 +136,11 @@ def united(setup, store, best, refitted, dataset):
 
 def _announce(setup, store, best, count):
     """Workers tell of a refit no earlier than at its end: so it is said before how long that takes."""
-    if count == 1 or setup.trains_together(setup.model_of(setup.settings_of(best.proposed))):
-        return
-    at_once = min(setup.crew.workers or count, count)
-    took = duration(refit_seconds(setup, store, best) * math.ceil(count / at_once))
-    epochs = f"{refit_epochs(setup, best):,} epochs"
-    setup.progress.say(f"{setup.progress.name}: {count} refits of {epochs}, {at_once} at a time, in about {took}.")
+    at_once = min(refits_at_once(setup, best), count)
+    if at_once > 1 and setup.crew.workers:  # else nobody knows how much room there is
+        took = duration(refit_seconds(setup, store, best) * math.ceil(count / at_once))
+        epochs = f"{refit_epochs(setup, best):,} epochs"
+        setup.progress.say(f"{setup.progress.name}: {count} refits of {epochs}, {at_once} at a time, in about {took}.")
 
 
 def _keep_first(setup, store, best, trained, dataset):
@@ -160,14 +162,15 @@ def _keep_first(setup, store, best, trained, dataset):
 
 
 def _keep_again(setup, store, best, number, trained, dataset):
-    told = {"best_epoch": None, "seconds": None, "test": None}
+    run, told, sha256 = setup.run, {"best_epoch": None, "seconds": None, "test": None}, None
     if not isinstance(trained, Diverged):
         outputs = predict(trained.model, dataset.x_test)
         tested = metrics(outputs, dataset.y_test, is_classification=setup.task.is_classification)
         told = {"best_epoch": trained.best_epoch, "seconds": trained.seconds, "test": tested}
         if setup.study.ensemble:
-            setup.run.save_checkpoint(CHECKPOINT, trained.model.get_weights(), number)
-    store.add_event(AGAIN, json.dumps({"number": number, "trial": best.number, **told}))
+            run.save_checkpoint(CHECKPOINT, trained.model.get_weights(), number)
+            sha256 = digest(run.checkpoint_of(CHECKPOINT, number))
+    store.add_event(AGAIN, json.dumps({"number": number, "trial": best.number, **told, "sha256": sha256}))
 
 
 def _tell(run, store, event, done, file):
@@ -178,34 +181,39 @@ def _tell(run, store, event, done, file):
     store.copy_to(run.store_copy)
 
 
-def _again(store):
-    """{number: what it came to} of the refits with other seeds; earlier versions counted them without a number."""
-    found = {}
+def _again(setup, store):
+    """{number: what it came to} of the refits with other seeds; of an ensemble those whose weights are as they were left.
+
+    Earlier versions counted them without a number.
+    """
+    last = {}
     for place, text in enumerate(store.events(AGAIN), 1):
         told = json.loads(text)
-        told.pop("trial", None)
-        found[told.pop("number", place)] = told
-    return found
+        last[told.get("number", place)] = told
+    needs_weights = setup.study.ensemble and not store.events(UNITED)
+    return {number: {name: told[name] for name in ("best_epoch", "seconds", "test")}
+            for number, told in sorted(last.items())
+            if not needs_weights or not told["test"] or _is_kept(setup, told)}  # fmt: skip
+
+
+def _is_kept(setup, told):
+    """Whether the weights of a network are there; what is damaged lies aside from now on."""
+    file = setup.run.checkpoint_of(CHECKPOINT, told["number"])
+    if not file.exists():
+        return False
+    if digest(file) != told["sha256"]:
+        aside = keep_aside(file).name
+        setup.progress.say(f"{file}: has changed since it was written: kept as {aside}; the network is trained anew.")
+        return False
+    return True
 
 
 def _missing(setup, store):
-    """The numbers of the refits with other seeds that are still to be made; of an ensemble those without weights too."""
+    """The numbers of the refits with other seeds that are still to be made."""
     if store.events(UNITED):
         return []
-    found = _again(store)
-    return [number for number in range(1, setup.study.refits)
-            if number not in found or (found[number]["test"] and not _has_weights(setup, number))]  # fmt: skip
-
-
-def _has_weights(setup, number):
-    """Whether the weights of a refit are there, where they are needed."""
-    if setup.study.ensemble:
-        try:
-            setup.run.load_checkpoint(CHECKPOINT, number)
-        except Damaged as error:
-            setup.progress.say(f"{str(error).partition(';')[0]}: the network is trained anew.")
-            return False
-    return True
+    found = _again(setup, store)
+    return [number for number in range(1, setup.study.refits) if number not in found]
 
 
 def _network(setup, trial, weights):

@@ -9,7 +9,7 @@ from kerashw import tensorboard
 from kerashw.errors import WorkError
 from kerashw.job import Job, work
 from kerashw.population import Member, train_together
-from kerashw.reuse import draw_weights, with_weights
+from kerashw.reuse import adapt, draw_weights, with_weights
 from kerashw.seeds import derive
 from kerashw.training import Diverged, train
 from tuning.standing import refit_epochs
@@ -43,7 +43,8 @@ def train_refits(setup, best, numbers, deadline, attempt=0):
         trainings = _side_by_side(setup, best, settings, seeds, deadline)
     for number, trained in trainings:
         if number == 0 and not isinstance(trained, Diverged):
-            looks = {0: draw_weights(model, seeds[0]), trained.best_epoch: trained.model}
+            began = adapt(draw_weights(model, seeds[0]), setup.task.x[refit_items(setup)[0]])
+            looks = {0: began, trained.best_epoch: trained.model}
             tensorboard.write_history(setup.run.tensorboard, trained.history, looks, setup.task.x)
         yield number, trained
 
@@ -87,7 +88,10 @@ def _in_turn(setup, best, settings, seeds, deadline):
 def _side_by_side(setup, best, settings, seeds, deadline):
     common = replace(setup.common, splits=[refit_items(setup)], keep_last=False, wants_latency=False)
     epochs, waiting, deaths = refit_epochs(setup, best), list(seeds), dict.fromkeys(seeds, 0)
-    with setup.crew.hired(common, setup.run.folder, work) as workers:
+    crew = setup.crew
+    if crew.ray is None:  # no more than there are refits, so that these share all processors
+        crew = replace(crew, workers=min(crew.workers, len(seeds)))
+    with crew.hired(common, setup.run.folder, work) as workers:
         at_it = 0
         while waiting or at_it:
             while waiting and workers.free() > 0:

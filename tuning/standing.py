@@ -93,7 +93,7 @@ class Standing:
             return math.inf
         refit = refit_seconds(self.setup, self.store, self.best) if self.best else budget.total
         if self.setup.study.ensemble:
-            refit *= math.ceil(self.setup.study.refits / (self.setup.crew.workers or 1))
+            refit *= math.ceil(self.setup.study.refits / refits_at_once(self.setup, self.best))
         return budget.search_end(refit)
 
     def winner(self):
@@ -133,6 +133,17 @@ def refit_epochs(setup, best):
     if setup.study.score_epoch == "last" or setup.study.refit == "stop":
         return setup.settings_of(best.proposed)["epochs"]
     return max(1, round(sum(done.best_epoch for done in best.executions) / len(best.executions)))
+
+
+def refits_at_once(setup, best):
+    """How many refits are trained at a time: one by each worker, with Ray as many as there is room for.
+
+    Small models share a loop in this process, and what each takes is its share of it: they count as one after the other.
+    """
+    wanted = setup.study.refits
+    if setup.crew.is_one or setup.trains_together(setup.model_of(setup.settings_of(best.proposed))):
+        return 1
+    return min(setup.crew.workers or wanted, wanted)
 
 
 def refit_seconds(setup, store, best):

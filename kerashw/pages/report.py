@@ -25,7 +25,9 @@ def report(run):
     )  # fmt: skip
     study = kept.study
     builder = study["declaration"]["model"].partition("#")[0].rpartition(".")[2]
-    about = f"{builder} with {counted(kept.metrics['parameters'], 'parameter')}, tuned on {study['data']['source']}"
+    count = kept.metrics["refit"].get("networks", 1)
+    model = f"{count} networks of {builder}" if count > 1 else builder
+    about = f"{model} with {counted(kept.metrics['parameters'], 'parameter')}, tuned on {study['data']['source']}"
     return Page(kept.title, about, kept.warning, tuple(one for one in sections if one is not None))
 
 

@@ -98,6 +98,9 @@ def caveats(kept):
     asked = next(iter(study["declaration"]["search"].values()))["trials"]
     if study["time_budget"] and asked and sum(counts.values()) < asked:
         yield f"The time budget ended the search after {sum(counts.values()):,} of {asked:,} trials."
+    refit, wanted = metrics["refit"], study["declaration"].get("refits", 1)
+    if study["declaration"].get("ensemble") and refit["networks"] < wanted:
+        yield f"The ensemble is made of {refit['networks']} of {wanted} networks: the others diverged or came too late."
     if counts["failed"]:
         yield f"{counted(counts['failed'], 'trial')} failed ({reasons(kept.trials)}); they can never win."
     if counts["pruned"]:

@@ -76,13 +76,14 @@ def attributions(record):
     chosen = of_each_class(data.y_test, EXPLAINED) if data.classes else np.arange(min(EXPLAINED, len(data.x_test)))
     images = data.x_test[chosen]
     answers = record.outputs[chosen]
+    classes = answers.argmax(axis=-1) if data.classes else None  # of an ensemble the first network may say otherwise
     maps = {
-        "saliency": _grey(probes.saliency(model, images), np.max),
-        "integrated gradients": _grey(probes.integrated_gradients(model, images), np.sum),
+        "saliency": _grey(probes.saliency(model, images, classes), np.max),
+        "integrated gradients": _grey(probes.integrated_gradients(model, images, classes), np.sum),
     }
     if last_convolution(record):
-        maps["Grad-CAM"] = probes.grad_cam(model, images)
-    names = labels(data, answers.argmax(axis=-1) if data.classes else answers)
+        maps["Grad-CAM"] = probes.grad_cam(model, images, classes)
+    names = labels(data, classes if data.classes else answers)
     truth = labels(data, data.y_test[chosen])
     told = [name if name == true else f"{name}\n(is {true})" for name, true in zip(names, truth)]
     return {"images": images, "maps": maps, "labels": told, "title": "The pixels that the answers hang on, test items"}

@@ -42,7 +42,7 @@ def feature_maps(model, x, *, batch_size=BATCH):
     """The outputs of every convolution and pooling: {layer: array (n, height, width, channels)}.
 
     A convolution whose normalisation and activation are layers of their own is shown after these, under its own
-    name. One-dimensional ones give (n, length, channels). As in the model, channels come first where its
+    name; smaller, where a maximum is taken before the normalisation. One-dimensional ones give (n, length, channels). As in the model, channels come first where its
     `data_format` says so.
 
     >>> from kerashw.models import cnn

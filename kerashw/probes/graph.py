@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerashw.errors import UsageError
-from kerashw.probes.kinds import FINISHING
+from kerashw.probes.kinds import FINISHING, MAXIMA
 
 # A graph of Keras (every functional model) or a chain of layers: what can be gone through layer by layer.
 GRAPHS = (keras.Function, keras.Sequential)
@@ -133,10 +133,16 @@ def output_names(model):
 def finished(name, taken):
     """The layer whose output is the named layer's after its normalisation and activation; `taken` is `followers`.
 
-    A layer with the activation inside is finished by itself.
+    A layer with the activation inside is finished by itself. Where a maximum is taken before the normalisation, it is
+    on the way.
     """
-    while len(taken[name]) == 1 and isinstance(taken[name][0][1], FINISHING):
-        name = taken[name][0][0]
+    while len(taken[name]) == 1:
+        [(follower, layer)] = taken[name]
+        if isinstance(layer, MAXIMA) and [type(one) for _, one in taken[follower]] == [keras.layers.BatchNormalization]:
+            follower = taken[follower][0][0]
+        elif not isinstance(layer, FINISHING):
+            break
+        name = follower
     return name
 
 

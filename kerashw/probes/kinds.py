@@ -8,8 +8,9 @@ CONVOLUTIONS = (
     layers.SeparableConv1D, layers.SeparableConv2D,
 )  # fmt: skip
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+MAXIMA = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)
 POOLINGS = (
-    layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D,
+    *MAXIMA,
     layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D,
 )  # fmt: skip
 DENSE = (layers.Dense,)
