@@ -11,6 +11,7 @@ import numpy as np
 from kerashw.errors import UsageError
 from kerashw.run import make_folder, read_json, write_whole
 
+WARNING, REMARK = ("#8B0000", "white", "bold"), ("#EDEFF2", "#333333", "normal")  # a band, its text and weight
 LARGEST_PICTURE = 200_000  # bytes
 DOTS_PER_INCH = 120
 DIGITS = 6  # significant ones that are kept of a float
@@ -18,11 +19,12 @@ DIGITS = 6  # significant ones that are kept of a float
 LARGE_ARRAY, STEPS = 20_000, 9999
 
 
-def draw(folder, name, figure_function, *, footer=None, **numbers):
+def draw(folder, name, figure_function, *, footer=None, remark=None, **numbers):
     """The path of `folder/name.png`, drawn by a function of `kerashw.figures` from numbers; `name.json` has these.
 
     What is drawn is what the JSON file holds, after its rounding, so `redraw` gives the same picture. The footer, such
-    as a warning that the data are a stand-in, stands below the picture on a dark band.
+    as a warning that the data are a stand-in, stands below the picture on a dark band; a remark, which is no warning, on a
+    light one.
 
     >>> import tempfile
     >>> from kerashw.figures import learning_curves
@@ -34,7 +36,7 @@ def draw(folder, name, figure_function, *, footer=None, **numbers):
         raise UsageError(f"{name!r} is no name for a figure: use letters, digits, '_', '-' and '.', for its two files.")
     folder = Path(folder)
     make_folder(folder)
-    kept = {"figure": figure_function.__name__, "footer": footer, "numbers": to_json(numbers)}
+    kept = {"figure": figure_function.__name__, "footer": footer, "remark": remark, "numbers": to_json(numbers)}
     figure = _drawn(figure_function, kept)
     kept = {"title": _title(figure), "caption": figure.caption, **kept}
     path = folder / f"{name}.png"
@@ -148,13 +150,14 @@ def _saved(image, about, dots):
 
 def _drawn(figure_function, kept):
     figure = figure_function(**from_json(kept["numbers"]))
-    if kept.get("footer"):
-        _add_footer(figure, kept["footer"])
+    footer, remark = kept.get("footer"), kept.get("remark")
+    if footer or remark:
+        _add_band(figure, " ".join(filter(None, (footer, remark))), *(WARNING if footer else REMARK))
     return figure
 
 
-def _add_footer(figure, text):
-    """The figure grows by a dark band at its bottom with the text in white; what was drawn stays above it."""
+def _add_band(figure, text, face, color, weight):
+    """The figure grows by a band at its bottom with the text; what was drawn stays above it."""
     from matplotlib.patches import Rectangle
 
     width, height = figure.get_size_inches()
@@ -169,9 +172,9 @@ def _add_footer(figure, text):
         legend.set_bbox_to_anchor((0, share, 1, 1 - share), transform=figure.transFigure)
     figure.get_layout_engine().set(rect=(0, taken, 1, 1 - taken))
     figure.text(
-        0.5, share / 2, "\n".join(lines), ha="center", va="center", color="white", fontweight="bold", fontsize=10
+        0.5, share / 2, "\n".join(lines), ha="center", va="center", color=color, fontweight=weight, fontsize=10
     )
-    figure.add_artist(Rectangle((0, 0), 1, share, transform=figure.transFigure, facecolor="#8B0000", zorder=-1))
+    figure.add_artist(Rectangle((0, 0), 1, share, transform=figure.transFigure, facecolor=face, zorder=-1))
     figure.get_layout_engine().execute(figure)  # drawing does it again: slanted words settle at the second time
 
 

@@ -80,6 +80,17 @@ def test_the_footer_is_a_band_below_the_same_picture(tmp_path):
     assert not (marked[: band[0] - 1] == [0x8B, 0, 0]).all(axis=2).any()
 
 
+def test_a_remark_is_no_warning_and_stands_on_the_band_of_one_where_there_is_one(tmp_path):
+    common = dict(**CURVES, remark="The first of 3 networks.")
+    calm = bytes_of(draw(tmp_path, "calm", figures.learning_curves, **common).read_bytes())
+    loud = bytes_of(draw(tmp_path, "loud", figures.learning_curves, **common, footer="STAND-IN DATA.").read_bytes())
+    assert calm.shape == loud.shape
+    last = [picture[-1, 0].tolist() for picture in (calm, loud)]
+    assert last == [[0xED, 0xEF, 0xF2], [0x8B, 0, 0]]
+    texts = [text.get_text() for text in redraw(tmp_path / "loud.json").texts]
+    assert "STAND-IN DATA. The first of 3 networks." in texts
+
+
 @pytest.mark.parametrize("name", ["learning_curves", "fit", "confusion_matrix", "sample_items", "grid_table"])
 def test_the_footer_covers_no_words_of_the_figure(name, tmp_path):
     draw(tmp_path, "it", figures.FIGURES[name], **USUAL[name], footer="STAND-IN DATA. " * 20)

@@ -337,11 +337,11 @@ def test_tune_and_its_page_say_what_the_networks_come_to_alone_and_that_the_mode
 
 def test_figures_of_one_network_say_so_and_those_of_the_answers_do_not(typed):
     folder, _ = typed
-    footers = {file.stem: json.loads(file.read_text(encoding="utf-8"))["footer"] for file in folder.glob("figures/*.json")}
-    assert len(footers) > 8
-    for name, footer in footers.items():
+    notes = {file.stem: json.loads(file.read_text(encoding="utf-8"))["remark"] for file in folder.glob("figures/*.json")}
+    assert len(notes) > 8 and "layers" in notes
+    for name, note in notes.items():
         within = FIGURES[name.removesuffix("_dense_1").removesuffix("_output")].within
-        assert footer == ("The first of the 3 networks of the model." if within else None), name
+        assert note == ("The first of the 3 networks of the model." if within else None), name
     band = load_run(folder).figure("fit").axes[0].get_legend_handles_labels()[1]
     assert "each of 3 networks, of which the model is the mean" in band
 

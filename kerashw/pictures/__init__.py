@@ -114,7 +114,8 @@ def draw_comparison(run, arms, *, name=None, say=print):
     return _drawn(COMPARISONS, arms, run, (warning, None), name, say, lambda text: None)
 
 
-def _drawn(pictures, subject, run, footers, title, say, keep, anew=True):
+def _drawn(pictures, subject, run, below, title, say, keep, anew=True):
+    warning, excerpt = below
     plan = []
     for name, picture in pictures.items():
         with _failing(run, name, keep):
@@ -128,8 +129,8 @@ def _drawn(pictures, subject, run, footers, title, say, keep, anew=True):
         interrupts.check()
         with _failing(run, name, keep):
             numbers = picture.numbers(subject, part) if part else picture.numbers(subject)
-            footer = " ".join(filter(None, footers if picture.within else footers[:1])) or None
-            paths.append(draw(run.figures, name, picture.figure, footer=footer, **numbers))
+            remark = excerpt if picture.within else None
+            paths.append(draw(run.figures, name, picture.figure, footer=warning, remark=remark, **numbers))
     return paths
 
 
