@@ -46,7 +46,8 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[
+    pytest.param(name, marks=[pytest.mark.slow] * (name == "lines by fit")) for name in CASES])  # fmt: skip
 def made(request, tmp_path_factory):
     """A run with an ensemble, its study and its data."""
     study, data = CASES[request.param]
@@ -280,6 +281,7 @@ def test_workers_train_all_networks_and_come_to_the_same(tmp_path):
     assert {"train", "weights"} <= {path.name for path in events.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_network_whose_worker_dies_is_trained_again_until_it_is_at_fault(tmp_path):
     study, data = CASES["images by fit"]
     done, others = by(Crew(Counter({0: 1, 2: refits.AGAIN})), study, data, tmp_path / "some")
