@@ -70,6 +70,12 @@ NETS = {
         layers.AveragePooling2D(4), layers.UpSampling2D(3), layers.Conv2D(2, 2), layers.UpSampling2D(3)),
     "transposed": lambda: chain(
         layers.Conv2D(2, 3, strides=3), layers.Conv2DTranspose(2, 4, strides=2), layers.Conv2DTranspose(2, 3)),
+    "transposed to an odd size": lambda: chain(
+        layers.Conv2DTranspose(2, 3, strides=2, padding="same", output_padding=0),
+        layers.Conv2DTranspose(2, 4, strides=3, padding="same", output_padding=1), shape=(5, 6, 2)),
+    "transposed, with room left over": lambda: chain(
+        layers.Conv2DTranspose(2, 3, strides=3, output_padding=2), layers.Conv2DTranspose(2, 5, strides=2, padding="same"),
+        shape=(4, 5, 2)),
     "one dimension": lambda: chain(
         layers.Conv1D(2, 3, padding="causal"), layers.AveragePooling1D(2), layers.Conv1D(2, 2), shape=(17, 3)),
     "three dimensions": lambda: chain(

@@ -213,10 +213,11 @@ def _transposed(operation, axis, number):
     kernel, stride, dilation = (
         _of_axis(value, number) for value in (operation.kernel_size, operation.strides, operation.dilation_rate)
     )
-    reach = (kernel - 1) * dilation + 1
-    before = max(reach - stride, 0) // 2 if operation.padding == "same" else 0
-    shape = operation.compute_output_shape((1, *(len(axis.first),) * operation.rank, 1))
-    return _spread(axis, kernel, stride, dilation, before, shape[1 + number])
+    reach, length = (kernel - 1) * dilation + 1, len(axis.first)
+    count = operation.compute_output_shape((1, *(length,) * operation.rank, 1))[1 + number]
+    # As TensorFlow does it: the padding that a convolution from `count` positions to `length` would have.
+    before = max((length - 1) * stride + reach - count, 0) // 2 if operation.padding == "same" else 0
+    return _spread(axis, kernel, stride, dilation, before, count)
 
 
 def _upsampled(operation, axis, number):
