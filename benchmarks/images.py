@@ -1,11 +1,12 @@
 """Images per second of one training of `mnist` and of `fashion`, against Keras's `fit` as a person would write it.
 
 Both sides train the same net with the same optimizer on as many items, and validate after every epoch; the time of
-the validation counts on both sides. The first two epochs, which trace and warm up, do not count.
+the validation counts on both sides. The first two epochs, which trace and warm up, do not count. One training is
+timed in bfloat16 as well, against the same in float32.
 """
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Case:
     held: int
     epochs: int
     data_dir: str | None
+    dtype_policy: str | None = None
 
     @property
     def problem(self):
@@ -38,14 +40,16 @@ class Case:
 
     def settings(self):
         """All settings as constants."""
-        fixed = dict(FIXED[self.task], batch_size=self.batch_size, epochs=self.epochs)
+        fixed = dict(
+            FIXED[self.task], batch_size=self.batch_size, epochs=self.epochs, dtype_policy=self.dtype_policy
+        )  # fmt: skip
         if not self.augmented:
             fixed["augment"] = None
         return self.problem.study.but(**fixed).filled({})
 
 
 def measure(asked):
-    """Batches of 128 of both studies, with augmentation, and batches of 4."""
+    """Batches of 128 of both studies, with augmentation, and batches of 4; and of fashion what bfloat16 does."""
     wanted = [("mnist", False, 128, 1.15), ("fashion", False, 128, 1.15), ("mnist", True, 128, 1.3),
               ("mnist", False, 4, 1.5)]  # fmt: skip
     if asked.size == "full":
@@ -67,9 +71,24 @@ def measure(asked):
                 ours=items / statistics.median(mine), peer=items / statistics.median(other), unit="images/s",
                 peer_name="Keras fit" + (" with 3 layers" if augmented else ""), more_is_better=True,
                 target=Target("ratio", ">=", least),
-                note=f"{items:,} images an epoch, {held:,} to validate"
-                + (", of a STAND-IN for the data" if stand_in else ""),
+                note=_note(items, held, stand_in),
             )  # fmt: skip
+        items = asked.of(smoke=300, quick=9_600, full=48_000)
+        full = Case("fashion", False, 128, items, held=items // 4, epochs=asked.of(smoke=3, quick=3, full=8),
+                    data_dir=asked.data_dir)  # fmt: skip
+        seconds = {}
+        for case in [full, replace(full, dtype_policy="mixed_bfloat16")] * asked.of(smoke=1, quick=2, full=5):
+            some, items, held, stand_in = ours("images:epoch_seconds", case)
+            seconds[case.dtype_policy] = seconds.get(case.dtype_policy, []) + some
+        yield Row(
+            what="fashion in mixed_bfloat16, batch 128", ours=items / statistics.median(seconds["mixed_bfloat16"]),
+            peer=items / statistics.median(seconds[None]), unit="images/s", peer_name="kerashw in float32",
+            more_is_better=True, note=_note(items, held, stand_in),
+        )  # fmt: skip
+
+
+def _note(items, held, stand_in):
+    return f"{items:,} images an epoch, {held:,} to validate" + (", of a STAND-IN for the data" if stand_in else "")
 
 
 def _sizes(case, task):

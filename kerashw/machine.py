@@ -1,6 +1,10 @@
 """What of this machine a process may use."""
 
 import os
+import re
+from pathlib import Path
+
+PROCESSOR = Path("/proc/cpuinfo")
 
 
 def processors():
@@ -10,3 +14,17 @@ def processors():
     True
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_bfloat16():
+    """Whether the processors have instructions for bfloat16 numbers; None where they do not tell.
+
+    >>> has_bfloat16() in (True, False, None)
+    True
+    """
+    try:
+        told = PROCESSOR.read_text()
+    except OSError:
+        return None
+    flags = re.search(r"^(flags|Features)\s*:(.*)", told, re.MULTILINE)
+    return flags and not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags[2].split())

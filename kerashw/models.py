@@ -16,12 +16,12 @@ def linear(*, input_shape, outputs, degree=1, scale=1.0, kernel_initializer="ran
     """
     import keras
 
-    inputs = keras.Input(input_shape, name="input")
-    x = keras.layers.Rescaling(1 / scale, name="scale")(inputs) if scale != 1 else inputs
+    inputs, full = keras.Input(input_shape, name="input"), _full()
+    x = keras.layers.Rescaling(1 / scale, name="scale", dtype=full)(inputs) if scale != 1 else inputs
     if degree > 1:
         powers = [x] + [keras.ops.power(x, exponent) for exponent in range(2, degree + 1)]
-        x = keras.layers.Concatenate(name="powers")(powers)
-    x = keras.layers.Dense(outputs, kernel_initializer=kernel_initializer, name="output")(x)
+        x = keras.layers.Concatenate(name="powers", dtype=full)(powers)
+    x = keras.layers.Dense(outputs, kernel_initializer=kernel_initializer, name="output", dtype=full)(x)
     return keras.Model(inputs, x, name="linear")
 
 
@@ -118,7 +118,7 @@ def _entrance(input_shape, augment, normalize):
     """The input and its preparation: a channel for grey images, augmentation in training, pixels to [0, 1]."""
     import keras
 
-    is_image = len(input_shape) > 1
+    is_image, full = len(input_shape) > 1, _full()
     inputs = keras.Input(input_shape, dtype="uint8" if is_image else "float32", name="input")
     x = inputs
     if len(input_shape) == 2:
@@ -126,11 +126,11 @@ def _entrance(input_shape, augment, normalize):
     if augment is not None:
         from kerashw.layers import Augmentation
 
-        x = Augmentation(name="augmentation", **augment.settings())(x)
+        x = Augmentation(name="augmentation", dtype=full, **augment.settings())(x)
     if is_image:
-        x = keras.layers.Rescaling(1 / 255, name="scale")(x)
+        x = keras.layers.Rescaling(1 / 255, name="scale", dtype=full)(x)
     if normalize:  # training adapts it to the mean and variance of its items
-        x = keras.layers.Normalization(name="normalize")(x)
+        x = keras.layers.Normalization(name="normalize", dtype=full)(x)
     return inputs, x
 
 
@@ -170,8 +170,19 @@ def _output(x, outputs, l2, kernel_initializer):
     import keras
 
     return keras.layers.Dense(
-        outputs, kernel_initializer=kernel_initializer, kernel_regularizer=_regularizer(l2), name="output"
+        outputs,
+        kernel_initializer=kernel_initializer,
+        kernel_regularizer=_regularizer(l2),
+        name="output",
+        dtype=_full(),
     )(x)
+
+
+def _full():
+    """In what a model takes its items and gives its answers, whatever its layers between compute in."""
+    import keras
+
+    return keras.config.dtype_policy().variable_dtype
 
 
 def _regularizer(l2):

@@ -39,7 +39,8 @@ def structure(builder, settings, task, model):
 
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
     built = configuration(model) if _is_told_by_config(model) else _hashable(own)
-    return builder, built, settings["optimizer"], task.x.shape[1:], task.outputs, task.is_classification
+    kind = settings["optimizer"], settings.get("dtype_policy")
+    return builder, built, *kind, task.x.shape[1:], task.outputs, task.is_classification
 
 
 def take(key):

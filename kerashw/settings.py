@@ -18,9 +18,11 @@ TRAINING = {
     "batch_size": 32,
     "epochs": 10,
     "patience": None,  # epochs without improvement on the validation part before a training stops
+    "dtype_policy": None,  # in which numbers a training computes; None is Keras's own policy, float32 unless it was set
 }
 OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine")
+POLICIES = ("float32", "mixed_bfloat16")
 # What a builder is told about the data; no study sets these.
 GIVEN = ("input_shape", "outputs")
 LARGEST_COUNT = 2**31 - 1  # what TensorFlow counts with
@@ -66,6 +68,7 @@ RULES = {
     "batch_size": (_whole(1), f"a whole number from 1 to {LARGEST_COUNT:,}"),
     "epochs": (_whole(1), f"a whole number from 1 to {LARGEST_COUNT:,}"),
     "patience": (lambda value: value is None or _whole(1)(value), "a whole number of at least 1, or None"),
+    "dtype_policy": (lambda value: value is None or value in POLICIES, f"{' or '.join(POLICIES)}, or None"),
     "hidden": (_tuple_of(_whole(1)), "a tuple of whole numbers, one per hidden layer, such as (128, 64)"),
     "filters": (_tuple_of(_whole(1)), "a tuple of whole numbers, one per convolution, such as (10, 20)"),
     "kernel_size": (_each(_whole(1)), "a whole number, or a tuple with one per convolution"),

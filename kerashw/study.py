@@ -179,6 +179,8 @@ class Study:
             raise UsageError(
                 f"momentum is searched, but {' and '.join(optimizers)} would ignore it: it is of sgd and rmsprop."
             )
+        if self.together and self.is_mixed:
+            raise UsageError("together=True is a loop that computes in float32: leave it or dtype_policy out.")
         if self.settings.get("patience") is not None and self.score_epoch == "last":
             raise UsageError("patience waits for a better epoch, and score_epoch='last' looks for none: leave one out.")
 
@@ -215,6 +217,11 @@ class Study:
     def prunes(self):
         """Whether losers are given up."""
         return self.prune is not None and not isinstance(self.search, Hyperband)
+
+    @property
+    def is_mixed(self):
+        """Whether some of its trainings, or all, compute in bfloat16."""
+        return "mixed_bfloat16" in _ends(self.settings.get("dtype_policy"))
 
     @property
     def searched(self):

@@ -3,6 +3,7 @@
 A training that is continued sees what an uninterrupted one would have seen.
 """
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import numpy as np
 
 from kerashw.averaging import mean_of_last
 from kerashw.batches import batches, epoch_order, in_order
-from kerashw.reuse import adapt, adapt_again, draw_chance, draw_weights, keep, mark_given, restarts, structure, take
+from kerashw.reuse import (
+    adapt, adapt_again, draw_chance, draw_weights, keep, mark_given, restarts, structure, take, with_weights,
+)  # fmt: skip
 from kerashw.scores import first_below, pick_best
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.objectives import OBJECTIVES
@@ -82,6 +85,26 @@ def build_model(builder, settings, *, input_shape, outputs):
     reset_uids()
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
     return mark_given(builder(input_shape=tuple(input_shape), outputs=outputs, **own), builder)
+
+
+@contextlib.contextmanager
+def computing_in(policy):
+    """Models that are built in the body compute as this dtype policy says; None leaves Keras's own in force.
+
+    >>> from kerashw.models import mlp
+    >>> with computing_in("mixed_bfloat16"):
+    ...     model = mlp(input_shape=(2,), outputs=1)
+    >>> [model.get_layer(name).compute_dtype for name in ("dense_1", "output")]
+    ['bfloat16', 'float32']
+    """
+    import keras
+
+    held = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy or held)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(held)
 
 
 def make_optimizer(settings, steps):
@@ -161,6 +184,9 @@ def train(
     With `reuse` the model is one that an earlier training of the same structure has compiled, where there is one, and
     its weights alone are handed out; a `last` state then is for trainings with `reuse`. Whichever it is, it starts as
     if it had just been built.
+
+    A `dtype_policy` among the settings is that of the training: the model that comes out of it has its weights, and
+    computes in the numbers of Keras's own policy.
     """
     import keras
     import tensorflow as tf
@@ -215,7 +241,7 @@ def train(
     best = history["epoch"][-1]
     if validation_indices is not None and score_epoch == "best":
         best = pick_best(history, objective)
-    result = model.get_weights() if reuse else model
+    result = model.get_weights() if reuse else _in_full(model, builder, settings, task)
     return Trained(result, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
 
 
@@ -226,7 +252,8 @@ def _taken(builder, settings, task):
     """
     from kerashw.regularization import adjust
 
-    plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    with computing_in(settings["dtype_policy"]):
+        plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
     key = structure(builder, settings, task, plain)
     model = take(key)
     return key, None if model is None else adjust(model, plain)
@@ -237,7 +264,8 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    with computing_in(settings["dtype_policy"]):
+        model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
     optimizer = None
     if reuse:
         from kerashw.optimizers import Adjustable
@@ -257,6 +285,14 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
         optimizer=optimizer,
     )
     return model
+
+
+def _in_full(model, builder, settings, task):
+    """The model that computes in the numbers of Keras's own policy: itself, or one of its own with the same weights."""
+    if settings["dtype_policy"] is None:
+        return model
+    plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    return with_weights(plain, model.get_weights())
 
 
 def state(model):

@@ -42,7 +42,9 @@ CASES = {
     "lines in a loop": (study_of(Grid(), settings=RATES, refits=3, ensemble=True), LINES),
     "lines by fit": (
         study_of(Grid(), settings=dict(RATES, normalize=True), refits=3, ensemble=True, together=False), LINES),
-    "images by fit": (study_of(Grid(), model=cnn, settings=PICTURES, refits=3, ensemble=True), IMAGES),
+    "images by fit": (
+        study_of(Grid(), model=cnn, settings=dict(PICTURES, dtype_policy="mixed_bfloat16"), refits=3, ensemble=True),
+        IMAGES),
 }  # fmt: skip
 
 

@@ -57,6 +57,7 @@ def told(one):
 CASES = {
     "dense, dropout and normalizations": (mlp, DENSE, LINES),
     "augmented images": (cnn, CONVOLVED, IMAGES),
+    "images in bfloat16": (cnn, dict(CONVOLVED, batch_normalization=True, dtype_policy="mixed_bfloat16"), IMAGES),
 }
 
 

@@ -23,6 +23,7 @@ TABLE = {
     "batch_size": ((1, 4096), WHOLE),
     "epochs": ((1, 500), WHOLE),
     "patience": ((None, 1, 400), (0, -1, 1.5, "none", True)),
+    "dtype_policy": ((None, "float32", "mixed_bfloat16"), ("bfloat16", "mixed_float16", True, 32)),
     "hidden": (((128, 64), (1,), ()), (128, [128], (0,), (1.5,), ("64",), None)),
     "filters": (((10, 20), (1,)), (10, [10], (0,), (-1,), None)),
     "kernel_size": ((5, (5, 4, 3)), (0, 2.5, (3, 0), (), "5", None)),

@@ -71,3 +71,8 @@ def test_the_best_settings_of_a_stock_tuner_build_the_model_they_describe(found)
 def test_the_whole_space_is_known_before_the_first_trial():
     names = {hp.name for hp in StudyHyperModel(STUDY, CLASSES).space().space}
     assert names == {"hidden", "activation", "learning_rate", "batch_size"}
+
+
+def test_a_stock_tuner_trains_in_the_numbers_that_the_study_says():
+    hypermodel = StudyHyperModel(STUDY.but(dtype_policy="mixed_bfloat16"), CLASSES)
+    assert hypermodel.build(hypermodel.space()).get_layer("dense_1").compute_dtype == "bfloat16"

@@ -73,6 +73,8 @@ WRONG = {
     "a budget of three": (dict(parameters=(1, 2, 3)), "two whole numbers"),
     "a momentum that nothing uses": (
         dict(settings=dict(momentum=Real(0.0, 0.9))), "momentum is searched, but adam would ignore it"),
+    "a loop in bfloat16": (
+        dict(settings=dict(dtype_policy=Choice("float32", "mixed_bfloat16")), together=True), "leave it or dtype_policy out"),
     "patience for the last epoch": (
         dict(settings=dict(patience=3), score_epoch="last"), "patience waits for a better epoch"),
     "an arm with items of its own": (dict(arms=dict(few=dict(samples=5))), "arms are compared on the same items"),

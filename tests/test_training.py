@@ -3,6 +3,7 @@
 import math
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,7 +11,7 @@ from kerashw.augment import Augment
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
 from kerashw.settings import OPTIMIZERS
-from kerashw.training import Diverged, Task, compile_model, make_optimizer, train
+from kerashw.training import Diverged, Task, compile_model, computing_in, make_optimizer, train
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
 
@@ -271,3 +272,44 @@ def test_normalize_learns_the_mean_and_the_variance_of_the_training_items_alone(
     layer = model.get_layer("normalize")
     assert np.asarray(layer.mean).ravel() == pytest.approx(task.x[TRAIN].mean(axis=0), rel=1e-4)
     assert np.asarray(layer.variance).ravel() == pytest.approx(task.x[TRAIN].var(axis=0), rel=1e-2)
+
+
+# In which numbers
+
+
+MIXED = {
+    "images": (cnn, IMAGES, dict(AUGMENTED, dropout=0.0, epochs=3)),
+    "normalised numbers": (mlp, LINES, dict(SMALL, normalize=True)),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_training_in_bfloat16_gives_a_model_in_float32_that_answers_nearly_as_it_did(name):
+    builder, task, settings = MIXED[name]
+    items = dict(train_indices=np.arange(30), validation_indices=np.arange(30, 40), seed=0, score_epoch="last")
+    mixed = train(builder, dict(settings, dtype_policy="mixed_bfloat16"), task, **items)
+    assert {layer.compute_dtype for layer in mixed.model.layers[1:]} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    full = train(builder, settings, task, **items)
+    assert mixed.history["loss"] != full.history["loss"]  # they did compute otherwise,
+    assert mixed.history["loss"] == pytest.approx(full.history["loss"], rel=0.05)  # and came to much the same
+    anew = evaluated(mixed, settings, task, items["validation_indices"])
+    assert anew["loss"] == pytest.approx(mixed.at_best()["val_loss"], rel=0.05)
+
+
+def test_within_a_mixed_model_items_and_answers_stay_float32():
+    with computing_in("mixed_bfloat16"):
+        model = cnn(input_shape=(6, 6), outputs=3, **{name: AUGMENTED[name] for name in ("filters", "kernel_size", "augment")})
+    found = {layer.name: layer.compute_dtype for layer in model.layers}
+    assert found["augmentation"] == found["scale"] == found["output"] == "float32"
+    assert found["conv_1"] == found["dense_1"] == "bfloat16"
+
+
+def test_a_policy_that_a_person_has_set_is_in_force_again_after_a_training():
+    held = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        one = train(mlp, dict(SMALL, dtype_policy="float32", epochs=1), LINES, train_indices=TRAIN, seed=0)
+        assert one.model.get_layer("dense_1").compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(held)

@@ -3,7 +3,7 @@
 import keras_tuner
 
 from kerashw.space import Choice, Int
-from kerashw.training import build_model, compile_model
+from kerashw.training import build_model, compile_model, computing_in
 
 
 class StudyHyperModel(keras_tuner.HyperModel):
@@ -45,9 +45,9 @@ class StudyHyperModel(keras_tuner.HyperModel):
         """A compiled model."""
         settings = self.settings(hp)
         steps = -(-len(self.task.x) // settings["batch_size"]) * settings["epochs"]
-        return compile_model(
-            self.uncompiled(settings), settings, is_classification=self.task.is_classification, steps=steps
-        )
+        with computing_in(settings["dtype_policy"]):
+            model = self.uncompiled(settings)
+        return compile_model(model, settings, is_classification=self.task.is_classification, steps=steps)
 
     def fit(self, hp, model, *args, **kwargs):
         """`model.fit` with the study's batch size and epochs, unless the tuner itself decides the epochs."""

@@ -11,6 +11,7 @@ from kerashw.errors import WorkError
 from kerashw.formats import Served, entries, export, verify
 from kerashw.job import work
 from kerashw.leaderboard import leaderboard
+from kerashw.machine import has_bfloat16
 from kerashw.pictures import Record, draw_figures, gradient_summary
 from kerashw.run import write_csv, write_json
 from kerashw.seeds import derive
@@ -107,6 +108,8 @@ def execute(setup, dataset, *, about, budget=Budget(), figures=False):
 def searched(setup, store, budget):
     """The best trial of the finished search, with trials.csv and TensorBoard's HParams page of all of them."""
     oracle = prepare(setup)
+    if setup.study.is_mixed and setup.crew.ray is None and has_bfloat16() is False:
+        setup.progress.say("mixed_bfloat16: the processors here have no instructions for it; float32 may well be faster.")
     try:
         best = _searched(setup, store, oracle, budget)
     finally:

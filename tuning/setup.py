@@ -61,6 +61,8 @@ class Setup:
 
     def trains_together(self, model):
         """Whether trainings of that model share one loop: the study's word, or where model and data are small."""
+        if self.study.is_mixed:  # the loop computes in float32
+            return False
         if self.study.together is not None:
             return self.study.together
         return suits(model, len(self.task.x))
