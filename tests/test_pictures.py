@@ -181,6 +181,14 @@ def test_the_fit_has_a_band_over_the_folds_of_the_winner(together, tmp_path, mon
     assert not run.curves_file.exists()
 
 
+def test_of_an_ensemble_the_band_is_over_its_networks_and_no_training_of_the_search_is_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "FIGURES", {"fit": FIGURES["fit"]})
+    asked = study(settings={**SMALL_MLP, "epochs": 2}, folds=2, refits=3, ensemble=True)
+    run = run_of(tmp_path / "run", asked, dataset(TABLE[:, :1], VALUES), figures=True)
+    assert not run.curves_file.exists()
+    assert list(read_json(run.figures / "fit.json")["numbers"]["curves"])[1].startswith("each of 3 networks")
+
+
 def test_curves_of_another_trial_than_the_winner_are_not_drawn(points):
     run, data = points
     record = Record.read(run, data)

@@ -17,10 +17,13 @@ from kerashw.training import Trained, train
 def keep_curves(setup, record, settings, deadline):
     """curves.json in the run's folder, where the data are points and the winner was trained several times.
 
-    Each of its trainings is repeated with its own items and seed. None is kept where the deadline comes first.
+    Each of its trainings is repeated with its own items and seed. None is kept where the deadline comes first, and
+    none of an ensemble: its figure shows the curves of its networks.
     """
     best = record.winner
     if len(best.executions) < 2 or not is_curve(record) or time.monotonic() > deadline or record.winner_curves:
+        return
+    if len(record.networks) > 1:
         return
     x = curve_places(record)
     curves = [predict(model, x[:, None])[:, 0] for model in _models(setup, best, settings, deadline)]
