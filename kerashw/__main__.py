@@ -4,8 +4,7 @@ import importlib
 import sys
 
 from kerashw.commands import VERBS, run
-from kerashw.errors import UsageError
-from kerashw.study import closest
+from kerashw.errors import UsageError, closest
 
 
 def main(argv=None):

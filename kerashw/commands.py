@@ -9,6 +9,7 @@ import sys
 
 from kerashw import interrupts
 from kerashw.errors import KerashwError, UsageError
+from kerashw.machine import LARGEST_COUNT
 from kerashw.silence import silent
 
 VERBS = {
@@ -23,7 +24,6 @@ VERBS = {
 
 
 LONGEST_LINE = 2_000  # characters of a fault that is told
-LARGEST_COUNT = 2**31 - 1  # what TensorFlow counts with
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,5 +1,7 @@
 """The faults a person can mend; the command line prints each as one line and exits with its code."""
 
+import difflib
+
 
 class KerashwError(Exception):
     """What went wrong, what was expected and how to mend it, in one sentence or two."""
@@ -25,3 +27,13 @@ class NoTrialSucceeded(KerashwError):
     """Every trial tried so far has failed, so there is nothing to refit."""
 
     exit_code = 3
+
+
+def closest(name, names):
+    """The end of a fault's sentence: the name that was meant, or nothing where none is near.
+
+    >>> closest("minst", ["mnist", "fashion"])
+    " Did you mean 'mnist'?"
+    """
+    near = difflib.get_close_matches(str(name), list(names), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

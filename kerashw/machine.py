@@ -1,9 +1,10 @@
-"""What of this machine a process may use."""
+"""What of this machine a process may use, and what the machine is good at."""
 
 import os
 import re
 from pathlib import Path
 
+LARGEST_COUNT = 2**31 - 1  # of items, epochs and all else that TensorFlow counts
 PROCESSOR = Path("/proc/cpuinfo")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from kerashw.augment import Augment
 from kerashw.errors import UsageError
+from kerashw.machine import LARGEST_COUNT
 
 # What training takes beside the keywords of the model's builder.
 TRAINING = {
@@ -25,7 +26,6 @@ SCHEDULES = ("constant", "cosine")
 POLICIES = ("float32", "mixed_bfloat16")
 # What a builder is told about the data; no study sets these.
 GIVEN = ("input_shape", "outputs")
-LARGEST_COUNT = 2**31 - 1  # what TensorFlow counts with
 
 
 def _number(low=-math.inf, high=math.inf, *, open_low=False, open_high=False):

@@ -1,13 +1,12 @@
 """Study: one frozen declaration of what to tune, on which data, and how; it checks itself."""
 
 import contextlib
-import difflib
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 
-from kerashw.errors import UsageError
+from kerashw.errors import UsageError, closest
 from kerashw.narrowing import coarse_grid
 from kerashw.objectives import check_objectives
 from kerashw.settings import GIVEN, TRAINING, builder_keywords, check_setting
@@ -22,12 +21,6 @@ class Published:
     value: float
     report: str
     per_epoch: tuple | None = None  # where the report has the whole curve
-
-
-def closest(name, names):
-    """A hint such as " Did you mean 'mnist'?", or nothing when no name is near."""
-    near = difflib.get_close_matches(str(name), list(names), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ import pkgutil
 import sys
 from pathlib import Path
 
-from kerashw.errors import UsageError
-from kerashw.study import Study, closest
+from kerashw.errors import UsageError, closest
+from kerashw.study import Study
 
 
 def names():
