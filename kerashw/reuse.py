@@ -162,6 +162,18 @@ def mark_given(model, builder):
     return model
 
 
+def drawn_layers(model):
+    """The names of those layers whose weights all begin as the seed says, or never change.
+
+    >>> from kerashw.models import mlp
+    >>> sorted(drawn_layers(mlp(input_shape=(2,), outputs=1, hidden=(3,))))
+    ['dense_1', 'input', 'output']
+    """
+    drawn = {id(variable) for _, variable, _ in _drawn(model)}
+    return {layer.name for layer in model.layers
+            if all(id(variable) in drawn for variable in layer.trainable_variables)}  # fmt: skip
+
+
 def _drawn(model):
     """(layer, variable, initializer) of every weight that is drawn: its initializer bears the name of the weight."""
     for layer in model.layers:

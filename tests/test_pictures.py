@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -146,6 +147,25 @@ def test_a_final_training_that_diverged_before_began_with_other_weights(points, 
     expected = connections(draw_weights(model, derive(3, "refit", 2)))
     found = connections(Record.read(run, data).untrained)
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def with_weights_of_its_own(*, input_shape, outputs):
+    inputs, given = keras.Input(input_shape), keras.layers.Dense(2, name="given")
+    inner = keras.Sequential([keras.Input(input_shape), keras.layers.Dense(3, name="inside")], name="inner")
+    x = given(inner(inputs))
+    given.set_weights([np.full((3, 2), 0.5), np.zeros(2)])
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="output")(x))
+
+
+def test_a_layer_is_shown_before_training_only_if_it_is_known_how_it_began(tmp_path):
+    asked, data = study(with_weights_of_its_own, {"epochs": 1, "batch_size": 8}), dataset(TABLE[:, :1], VALUES)
+    record = Record.read(run_of(tmp_path / "run", asked, data), data)
+    drawn = FIGURES["weights"].numbers(record)
+    shown = {name: "before" in layer for name, layer in drawn["layers"].items()}
+    assert shown == {"inner/inside": False, "given": False, "output": True}
+    assert "How 2 layers began is not known." in FIGURES["weights"].figure(**drawn).caption
+    fit = FIGURES["fit"].numbers(record)
+    assert fit["title"] == "The fit after training" and [name[:5] for name in fit["curves"]] == ["after"]
 
 
 def test_what_a_record_reads_is_what_the_run_recorded(points):

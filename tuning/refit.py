@@ -14,8 +14,9 @@ from kerashw.errors import WorkError
 from kerashw.evaluation import metrics, predict
 from kerashw.formats import Served, adopt, entries, export, load_keras
 from kerashw.formats.exports import digest
+from kerashw.pictures.record import UNDRAWN
 from kerashw.progress import duration
-from kerashw.reuse import with_weights
+from kerashw.reuse import drawn_layers, with_weights
 from kerashw.run import keep_aside, write_csv
 from kerashw.selection import winner_of
 from kerashw.training import Diverged
@@ -146,6 +147,8 @@ def _announce(setup, store, best, count):
 def _keep_first(setup, store, best, trained, dataset):
     run, names = setup.run, list(trained.history)
     write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
+    if others := [layer.name for layer in trained.model.layers if layer.name not in drawn_layers(trained.model)]:
+        store.add_event(UNDRAWN, json.dumps(others))
     planned, epochs = refit_epochs(setup, best), len(trained.history["epoch"])
     if trained.cut:
         setup.progress.say(f"the time budget ended the refit after {epochs:,} of {planned:,} epochs.")
@@ -227,7 +230,7 @@ def _forget(setup, store, best):
     """
     run = setup.run
     run.metrics_file.unlink(missing_ok=True)
-    for kind in (DONE, UNITED, "refit"):
+    for kind in (DONE, UNITED, UNDRAWN, "refit"):
         store.forget_events(kind)
     if any(json.loads(text).get("trial") != best.number for text in store.events(AGAIN)):
         store.forget_events(AGAIN)

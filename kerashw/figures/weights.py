@@ -172,7 +172,10 @@ def _sentences(layers):
         )
     elif moved:
         sentences.insert(0, "No layer's weights changed their spread.")
-    elif any(layer.get("std") for layer in layers.values()):
+    if moved and (unknown := [name for name, layer in layers.items() if "before" not in layer]):
+        which = unknown[0] if len(unknown) == 1 else counted(len(unknown), "layer")
+        sentences.append(f"How {which} began is not known.")
+    if not moved and any(layer.get("std") for layer in layers.values()):
         widest = max(layers, key=lambda name: layers[name].get("std") or 0)
         sentences.insert(
             0, f"The weights of {widest} are spread most, with a standard deviation of {number(layers[widest]['std'])}."

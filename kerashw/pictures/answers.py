@@ -13,22 +13,25 @@ PREDICTED, WORST = 40, 30  # items of a sheet
 def fit(record):
     """The model's curve before and after training, over all points, each with its error on the training items.
 
-    Where the winner was trained several times, on folds or with other seeds, there is a band over these curves too; of
+    How it was before is left out where that is not known of all layers. Where the winner was trained several times, on folds or with other seeds, there is a band over these curves too; of
     an ensemble it is over its networks.
     """
     data, x = record.dataset, curve_places(record)
-    curves = {}
-    for name, model in (("before training", record.untrained), ("after training", record.model)):
+    curves, models = {}, {"before training": record.untrained, "after training": record.model}
+    if not {layer.name for layer in record.untrained.layers} <= record.drawn:
+        del models["before training"]
+    for name, model in models.items():
         error = np.mean((predict(model, data.x_train) - data.y_train) ** 2)
         curves[f"{name}, MSE {error:.4g} on training items"] = predict(model, x[:, None])[:, 0]
-    title, several, which = "The fit before and after training", record.winner_curves, over(record)
+    title = "The fit before and after training" if len(models) > 1 else "The fit after training"
+    several, which = record.winner_curves, over(record)
     told = f"the winner in the search, over {which}"
     if len(record.networks) > 1:
         several, which = [predict(one, x[:, None])[:, 0] for one in record.networks], f"{len(record.networks)} networks"
         told = f"each of {which}, of which the model is the mean"
     if several is not None:
-        before, after = curves.items()
-        curves = dict([before, (told, several), after])
+        *before, after = curves.items()
+        curves = dict([*before, (told, several), after])
         title += f", and over {which}"
     return {"points": points(record), "x": x, "curves": curves, "title": title}
 

@@ -1,5 +1,6 @@
 """Record: what a run has left in its folder, read back for its figures without the search that made it."""
 
+import json
 import re
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from kerashw.formats import load_model
 from kerashw.gradcheck import check_gradients, telling_item
 from kerashw.leaderboard import searched_spaces
 from kerashw.provenance import dataset_of
+from kerashw.reuse import draw_weights, drawn_layers
 from kerashw.run import Run, read_json
 from kerashw.scores import pick_best
 from kerashw.seeds import derive
 from kerashw.selection import winner_of
 from kerashw.splits import split
 from kerashw.objectives import OBJECTIVES, objectives_of
-from kerashw.training import Task, draw_weights
+from kerashw.training import Task
 
+UNDRAWN = "begun otherwise"  # the event that tells which layers of the refit began with weights of the builder's
 GRADIENT_ITEMS = 200  # among them one is looked for whose gradient is not 0
 
 
@@ -90,6 +93,13 @@ class Record:
         with self._store() as store:
             failed = [int(re.match(r"attempt (\d+)", text)[1]) for text in store.events("refit")]
         return draw_weights(networks_of(load_model(self.run))[0], derive(self.seed, "refit", 1 + max(failed, default=-1)))
+
+    @cached_property
+    def drawn(self):
+        """The layers of the untrained network that are as the refit began; how the others did is not kept."""
+        with self._store() as store:
+            others = {name for text in store.events(UNDRAWN) for name in json.loads(text)}
+        return drawn_layers(self.untrained) - others
 
     @cached_property
     def outputs(self):

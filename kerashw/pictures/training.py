@@ -52,8 +52,11 @@ def without_twins(history):
 
 
 def weight_histograms(record):
-    """The weights of each layer before and after the final training."""
-    return {"layers": histograms(connections(record.network), connections(record.untrained))}
+    """The weights of each layer before and after the final training; after it alone where their beginning is not known."""
+    before = connections(record.untrained)
+    before = {name: array for name, array in before.items() if name.partition("/")[0] in record.drawn}
+    title = "Weights before and after training" if before else "Weights after training"
+    return {"layers": histograms(connections(record.network), before), "title": title}
 
 
 def connections(model):
