@@ -41,8 +41,8 @@ def unseen(out):
     lines = [
         f"{found['inside']} of {found['test_items']} test items lie {intervals}, where there is no training item. What the "
         f"error hangs on (python -m benchmarks.gaps): nets trained on all items, {found['seeds']} seeds for each test mse. "
-        "The last column but one is the share of the squared error in the gaps, the last the error of the mean of the curves, "
-        "an ensemble, both of the way before them.",
+        "Of each way three columns tell the test mse with its deviation over the seeds, the share of the squared error that "
+        "lies in the gaps, and the test mse of the mean of the curves, an ensemble.",
     ]  # fmt: skip
     for winner in found["winners"]:
         lines += ["", *_lengths_and_ways(winner)]

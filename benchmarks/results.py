@@ -192,7 +192,7 @@ def page(kept):
     yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had other"
     yield "work beside them, and had to pause for it, so their minutes are more than they need."
     yield from table(SYSTEMS, told)
-    yield from ("", "Beyond the reports, each in less than two hours of one core:")
+    yield from ("", "Beyond the reports, each within an hour on two cores, or about as much of one:")
     yield from table(BEYOND, told)
     for system in (*SYSTEMS, *BEYOND):
         yield from told[system.study]["section"]
@@ -221,6 +221,8 @@ def rows(system, found):
         value = metrics[part][metric]
         name = f"test {metric}" if part == "test" else metrics["objective"] if metric == "score" else metric
         stated = f"{published['value']:g}" if published else "-"
+        if published and published["metric"] != name.replace(" ", "_"):
+            stated += f" ({published['metric']})"
         limit = f"{'' if bar.more_is_better else 'at most '}{bar.value:g}" if bar else "-"
         others = spread(metrics, metric) if part == "test" else "-"
         met = "-" if bar is None else "yes" if bar.reached(value) else "no"

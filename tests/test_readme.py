@@ -10,13 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerashw.augment import Augment
+from kerashw.models import cnn, linear, mlp
+from kerashw.objectives import DIRECTIONS
+from kerashw.settings import OPTIMIZERS, SCHEDULES, TRAINING, builder_keywords
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 # What other tests run, or .ci/run, with the same words.
 ELSEWHERE = ("python -m pytest", "python -m benchmarks", "tensorboard --logdir", "pip install")
+CLUSTER = "--ray 10.0.0.7:6379"  # which nobody has
 # As small as it gets: the README's own words count for more than these.
 SMALL = {"KERASHW_SAMPLES": "100", "KERASHW_TRIALS": "2", "KERASHW_EPOCHS": "1"}
 WHERE = {**os.environ, **SMALL, "PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def is_typed(command):
+    """Whether a command of the README is tried here."""
+    return not command.startswith(ELSEWHERE) and CLUSTER not in command
 
 
 def commands():
@@ -59,7 +70,7 @@ def typed(folder):
     """{command: the finished process} of all commands, one after the other; a study of one's own keeps its samples."""
     done = {}
     for command in commands():
-        if not command.startswith(ELSEWHERE):
+        if is_typed(command):
             own = {name: "40" if name == "KERASHW_SAMPLES" else WHERE[name] for name in SMALL} if "my_" in command else {}
             done[command] = subprocess.run(
                 ["bash", "-c", command.replace("python", shlex.quote(sys.executable), 1)], cwd=folder,
@@ -75,7 +86,7 @@ def test_all_that_looks_like_a_command_is_known_as_one():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in commands() if not command.startswith(ELSEWHERE)])
+@pytest.mark.parametrize("command", filter(is_typed, commands()))
 def test_a_command_of_the_readme_does_its_work(command, typed):
     done = typed[command]
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -102,6 +113,23 @@ model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True
         [sys.executable, "-c", given + programs()[name]], cwd=folder, env=WHERE, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_names_every_setting_and_every_value_that_is_one_of_a_few():
+    (section,) = re.findall(r"^## Your own study$(.*?)^## ", README, flags=re.DOTALL | re.MULTILINE)
+    (table,) = re.findall(r"^\| what \|.*?\n\n", section, flags=re.DOTALL | re.MULTILINE)
+    told = dict(re.findall(r"^\| ([^|]+) \| (.*) \|$", table, flags=re.MULTILINE))
+    for builder in (mlp, linear):
+        named = re.findall(r"`(\w+)`", told[f"settings of `{builder.__name__}`"])
+        assert sorted(named) == sorted(builder_keywords(builder))
+    convolved = {*builder_keywords(cnn)} - {*builder_keywords(mlp)}
+    assert {*re.findall(r"`(\w+)`", told["settings of `cnn`"])} == {"normalize", *convolved}
+    assert re.findall(r"`(\w+)`", told["settings of training"]) == [*TRAINING]
+    for name in (*OPTIMIZERS, *SCHEDULES):
+        assert name in re.findall(r"\w+", told["settings of training"])
+    assert re.findall(r"`(\w+)`", told["`objectives`"]) == [*DIRECTIONS]
+    knobs = re.search(r"Augment\((.*?)\)", told["`augment`"])[1]
+    assert {*knobs.split(", ")} == {*Augment().settings()} - {"fill_mode", "fill_value"}
 
 
 def test_what_the_readme_shows_and_links_to_is_there():

@@ -58,6 +58,13 @@ def test_a_row_has_the_metric_of_its_bar_the_spread_over_seeds_and_whether_it_is
     assert row == "| [mnist_mlp](#mnist_mlp) | test accuracy | 0.97 | 0.98 | 0.97 ± 0.014 (2) | 0.98 | yes |"
 
 
+def test_a_number_that_was_published_of_another_metric_says_so(out):
+    published = {"metric": "val_accuracy", "value": 0.99, "report": "a report"}
+    (out / "mnist_mlp/metrics.json").write_text(json.dumps({**METRICS, "published": published}))
+    (row,) = rows(MLP, results.runs(MLP, out))
+    assert "| test accuracy | 0.99 (val_accuracy) | 0.98 |" in row
+
+
 def test_a_smaller_budget_comes_with_the_time_that_the_published_one_would_take():
     metrics = {"refit": {"epochs": 10, "items": 60000}, "seconds": {"refit": 20.0}}  # 2 s for an epoch of all items
     # Three rates with 50 and 100 epochs each, in four folds with three quarters of the items, then 100 epochs of all.
