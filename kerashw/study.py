@@ -74,7 +74,7 @@ class Study:
     refits: int = 1  # trainings of the winner with a seed each; the first gives the model, all of them the spread
     ensemble: bool = False  # whether all of them give the model, which answers with the mean of their answers
     parameters: tuple | None = None  # the least and the most trainable parameters allowed
-    together: bool | None = None  # whether trainings share one loop; by default where model and data are small
+    together: bool | None = None  # whether trainings share one loop; by default where model and data are small, in float32
     samples: int | None = None  # use only so many training items
     published: Published | None = None
     gradient_check: bool = False  # of the refitted model, by finite differences on one training item
@@ -171,6 +171,11 @@ class Study:
         if "momentum" in self.searched and "momentum" not in own and not {"sgd", "rmsprop"} & {*optimizers}:
             raise UsageError(
                 f"momentum is searched, but {' and '.join(optimizers)} would ignore it: it is of sgd and rmsprop."
+            )
+        if "dtype_policy" in own:
+            raise UsageError(
+                f"{self.model.__name__} takes dtype_policy, which is a setting of training: call the builder's keyword "
+                "by another name."
             )
         if self.together and self.is_mixed:
             raise UsageError("together=True is a loop that computes in float32: leave it or dtype_policy out.")

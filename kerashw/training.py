@@ -241,7 +241,7 @@ def train(
     best = history["epoch"][-1]
     if validation_indices is not None and score_epoch == "best":
         best = pick_best(history, objective)
-    result = model.get_weights() if reuse else _in_full(model, builder, settings, task)
+    result = model.get_weights() if reuse else _in_full(model, builder, settings, task, seed=seed, steps=steps * epochs)
     return Trained(result, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
 
 
@@ -287,11 +287,14 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
     return model
 
 
-def _in_full(model, builder, settings, task):
-    """The model that computes in the numbers of Keras's own policy: itself, or one of its own with the same weights."""
-    if settings["dtype_policy"] is None:
+def _in_full(model, builder, settings, task, *, seed, steps):
+    """The model that computes in the numbers of Keras's own policy: itself, or another one with the same weights."""
+    import keras
+
+    if settings["dtype_policy"] in (None, keras.config.dtype_policy().name):
         return model
-    plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    # From the same seed, as a builder may draw what is no weight.
+    plain = _compiled(builder, {**settings, "dtype_policy": None}, task, seed=seed, steps=steps, reuse=False)
     return with_weights(plain, model.get_weights())
 
 

@@ -162,6 +162,14 @@ def test_the_box_of_a_unit_holds_all_that_it_sees_and_is_no_larger_within_the_im
             assert max(last - first + 1 for first, last in spans) == min(size, max(last for _, last in spans) + 1)
 
 
+def test_a_transposed_convolution_with_the_channels_first_sees_what_it_sees_with_the_channels_last():
+    both = []
+    for data_format, shape in (("channels_first", (3, 6, 5)), ("channels_last", (6, 5, 3))):
+        up = layers.Conv2DTranspose(4, 3, strides=2, padding="same", data_format=data_format)
+        both.append(receptive_fields(chain(up, shape=shape))[up.name].spans)
+    assert both[0] == both[1]
+
+
 KNOWN = [
     # Published by Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks" (2019).
     ("VGG16", "block5_pool", 212, 32),

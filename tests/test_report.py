@@ -20,7 +20,7 @@ from kerashw.errors import WorkError
 from kerashw.figures import learning_curves
 from kerashw.pages import write_report
 from kerashw.pages.blocks import Cell, Code, Facts, Notice, Page, section, table
-from kerashw.pages.comparison import results
+from kerashw.pages.comparison import differences, results
 from kerashw.pages.html import html
 from kerashw.pages.kept import Kept
 from kerashw.pages.pictures import FURTHER, section_of
@@ -369,6 +369,14 @@ def test_runs_on_other_data_are_compared_with_a_warning(there):
     for pair, expected in (((one, one), 0), ((one, other), 1)):
         found = results(dict(zip("ab", pair)), {}, there)
         assert sum(isinstance(block, Notice) and block.loud for block in found.blocks) == expected
+
+
+def test_a_run_of_a_version_that_lacked_a_setting_has_its_default(there):
+    one = Kept.read(Run(RUNS / "points"))
+    settings = {name: value for name, value in one.metrics["settings"].items() if name != "dtype_policy"}
+    for changed, told in (({}, "asked for the same"), ({"dtype_policy": "mixed_bfloat16"}, "winner: dtype_policy")):
+        other = replace(one, metrics={**one.metrics, "settings": {**settings, **changed}})
+        assert told in str(differences({"a": one, "b": other}))
 
 
 WRONG = {

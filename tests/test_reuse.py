@@ -297,6 +297,7 @@ def key(builder=mlp, task=LINES, **settings):
     (dict(dropout=(0.2, 0.0)), dict(dropout=(0.0, 0.2))),
     (dict(dropout=0.2), dict(dropout=1.0)),
     (dict(optimizer="adam"), dict(optimizer="adamw")),
+    (dict(dtype_policy=None), dict(dtype_policy="mixed_bfloat16")),
     (dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=1.0))),
      dict(kernel_initializer=dict(class_name="RandomNormal", config=dict(stddev=2.0)))),
     (dict(builder=cnn, task=IMAGES, filters=(2,), kernel_size=3, augment=None),

@@ -1,9 +1,11 @@
 """A whole run in this process, from a data set to its exported model: scores, failures, refit and what is kept."""
 
 import csv
+import io
 import json
 import time
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -21,6 +23,7 @@ from kerashw.progress import Progress
 from kerashw.run import Run
 from kerashw.space import Bayesian, Choice, Grid, Hyperband, Random, Real
 from kerashw.study import Study
+from tuning import pipeline
 from tuning.estimate import estimate
 from tuning.pipeline import execute, make_setup, write_trials
 from tuning.search import are_small, prepare, search
@@ -498,3 +501,24 @@ def test_a_model_of_one_s_own_that_takes_floats_is_exported_as_it_is(tmp_path):
 
     one = run_of(tmp_path, study_of(Grid(), model=floats, settings=dict(epochs=1)), data=IMAGES)
     assert one.metrics["export"]["largest_difference"] < 1e-5
+
+
+# Numbers of bfloat16
+
+
+@pytest.mark.parametrize("policy, shared", [
+    (None, True), ("float32", True), ("mixed_bfloat16", False), (Choice("float32", "mixed_bfloat16"), False),
+])  # fmt: skip
+def test_small_nets_share_a_loop_unless_some_of_them_compute_in_bfloat16(policy, shared, tmp_path):
+    setup = begun(tmp_path, study_of(Grid(), settings=dict(SMALL, dtype_policy=policy)), LINES)
+    assert setup.trains_together(setup.model_of(setup.study.filled({"dtype_policy": "float32"}))) is shared
+
+
+@pytest.mark.parametrize("has, told", [(False, True), (True, False), (None, False)])
+def test_a_search_in_bfloat16_says_where_the_processor_has_no_instructions_for_it(has, told, tmp_path, monkeypatch):
+    monkeypatch.setattr("tuning.pipeline.has_bfloat16", lambda: has)
+    study, stream = study_of(Grid(), settings=dict(SMALL, dtype_policy="mixed_bfloat16", epochs=1)), io.StringIO()
+    setup = replace(begun(tmp_path, study, LINES), progress=Progress("toy", stream=stream))
+    with closing(setup.run.store()) as store:
+        pipeline.searched(setup, store, Budget())
+    assert ("mixed_bfloat16: the processors here have no instructions for it" in stream.getvalue()) is told

@@ -33,6 +33,10 @@ def no_builder(width):
     """Takes nothing that the data decide."""
 
 
+def with_policy(*, input_shape, outputs, dtype_policy="float32"):
+    """Takes what training takes."""
+
+
 WRONG = {
     "data of no name": (dict(data=""), "data must be the name of a data set"),
     "data that are no name": (dict(data=5), "data must be the name of a data set, such as 'mnist', got 5"),
@@ -73,6 +77,8 @@ WRONG = {
     "a budget of three": (dict(parameters=(1, 2, 3)), "two whole numbers"),
     "a momentum that nothing uses": (
         dict(settings=dict(momentum=Real(0.0, 0.9))), "momentum is searched, but adam would ignore it"),
+    "a builder with a keyword of training's": (
+        dict(model=with_policy, settings={}), "with_policy takes dtype_policy, which is a setting of training"),
     "a loop in bfloat16": (
         dict(settings=dict(dtype_policy=Choice("float32", "mixed_bfloat16")), together=True), "leave it or dtype_policy out"),
     "patience for the last epoch": (

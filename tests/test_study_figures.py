@@ -33,9 +33,9 @@ def hidden(last):
     return {"activation_profiles", f"maximal_inputs_dense_{last}"}
 
 
-def convolutions(last):
-    each = {f"{kind}_conv_{number}" for kind in ("filters", "feature_maps") for number in range(1, last + 1)}
-    return each | {"receptive_fields", f"strongest_crops_conv_{last}", f"maximal_inputs_conv_{last}"}
+def convolutions(*shown):
+    each = {f"{kind}_conv_{number}" for kind in ("filters", "feature_maps") for number in shown}
+    return each | {"receptive_fields", f"strongest_crops_conv_{shown[-1]}", f"maximal_inputs_conv_{shown[-1]}"}
 
 
 FLAT = {"pixel_weights_dense_1"}
@@ -43,15 +43,15 @@ COMPARED = {"arms_results", "arms_accuracy", "arms_loss", "arms_val_accuracy", "
 COMPARED_CURVES = {"arms_results", "arms_fit", "arms_mse", "arms_r2", "arms_val_mse", "arms_val_r2"}
 # study: the arms to compare (the first one draws figures of its own), how many trials, the figures, those of the arms
 STUDIES = {
-    "fashion": ((), 1, IMAGES | convolutions(2) | hidden(1), set()),
-    "fashion_best": ((), 1, IMAGES | {"augmented_samples"} | convolutions(5) | hidden(1), set()),
-    "fashion_grid": ((), 2, IMAGES | GRID | convolutions(2) | hidden(2), set()),
-    "fashion_lenet": ((), 1, IMAGES | convolutions(2) | hidden(2), set()),
-    "fashion_spatial": (("sgd", "adadelta"), 1, IMAGES | convolutions(2) | hidden(1), COMPARED),
-    "mnist": ((), 2, IMAGES | SEARCH | {"augmented_samples"} | convolutions(2) | hidden(1), set()),
-    "mnist_best": ((), 1, IMAGES | {"augmented_samples"} | convolutions(5) | hidden(1), set()),
+    "fashion": ((), 1, IMAGES | convolutions(1, 2) | hidden(1), set()),
+    "fashion_best": ((), 1, IMAGES | {"augmented_samples"} | convolutions(1, 2, 3, 4, 5) | hidden(1), set()),
+    "fashion_grid": ((), 2, IMAGES | GRID | convolutions(1, 2) | hidden(2), set()),
+    "fashion_lenet": ((), 1, IMAGES | convolutions(1, 2) | hidden(2), set()),
+    "fashion_spatial": (("sgd", "adadelta"), 1, IMAGES | convolutions(1, 2) | hidden(1), COMPARED),
+    "mnist": ((), 2, IMAGES | SEARCH | {"augmented_samples"} | convolutions(1, 2) | hidden(1), set()),
+    "mnist_best": ((), 1, IMAGES | {"augmented_samples"} | convolutions(1, 2, 3, 5, 6, 7) | hidden(1), set()),
     "mnist_budget": ((), 2, IMAGES | GRID | FLAT | hidden(2), set()),
-    "mnist_deep": (("cnn_dropout", "mlp"), 1, IMAGES | convolutions(3) | hidden(1), COMPARED),
+    "mnist_deep": (("cnn_dropout", "mlp"), 1, IMAGES | convolutions(1, 2, 3) | hidden(1), COMPARED),
     "mnist_gradcheck": ((), 1, IMAGES | {"gradient_check"} | FLAT | hidden(2), set()),
     "mnist_init": (("zero", "glorot"), 1, IMAGES | FLAT | hidden(2), COMPARED),
     "mnist_mlp": ((), 1, IMAGES | FLAT | hidden(2), set()),

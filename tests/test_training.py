@@ -297,6 +297,26 @@ def test_a_training_in_bfloat16_gives_a_model_in_float32_that_answers_nearly_as_
     assert anew["loss"] == pytest.approx(mixed.at_best()["val_loss"], rel=0.05)
 
 
+def with_random_features(*, input_shape, outputs):
+    """A builder that draws what is no weight."""
+    inputs = keras.Input(input_shape)
+    x = keras.ops.cos(keras.ops.matmul(inputs, np.random.normal(size=(input_shape[0], 32)).astype("float32")))
+    x = keras.layers.Dense(8, activation="relu", name="dense_1")(x)
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="output", dtype="float32")(x))
+
+
+def test_what_a_builder_draws_is_the_same_in_training_and_in_the_model_that_comes_out():
+    settings, held = dict(learning_rate=0.02, epochs=20, dtype_policy="mixed_bfloat16"), np.arange(40, 60)
+    one = train(with_random_features, settings, LABELS, train_indices=TRAIN, validation_indices=held, seed=3)
+    anew = evaluated(one, settings, LABELS, held)
+    assert anew["loss"] == pytest.approx(one.at_best()["val_loss"], rel=0.05)
+
+
+def test_a_training_in_the_numbers_of_keras_gives_the_model_that_was_trained():
+    one = train(mlp, dict(SMALL, dtype_policy="float32"), LINES, train_indices=TRAIN, seed=0)
+    assert one.model.optimizer.iterations > 0
+
+
 def test_within_a_mixed_model_items_and_answers_stay_float32():
     with computing_in("mixed_bfloat16"):
         model = cnn(input_shape=(6, 6), outputs=3, **{name: AUGMENTED[name] for name in ("filters", "kernel_size", "augment")})

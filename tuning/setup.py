@@ -60,8 +60,11 @@ class Setup:
         return self.hypermodel.uncompiled(settings)
 
     def trains_together(self, model):
-        """Whether trainings of that model share one loop: the study's word, or where model and data are small."""
-        if self.study.is_mixed:  # the loop computes in float32
+        """Whether trainings of that model share one loop: the study's word, or where model and data are small.
+
+        As the loop computes in float32, a study with some trainings in bfloat16 has none in it.
+        """
+        if self.study.is_mixed:
             return False
         if self.study.together is not None:
             return self.study.together

@@ -17,6 +17,7 @@ from kerashw.pages.pictures import further, galleries, take
 from kerashw.pages.result import main_metric
 from kerashw.pages.words import in_words
 from kerashw.pictures import COMPARISONS
+from kerashw.settings import TRAINING
 from kerashw.study import Study
 from kerashw.verdict import ends, short
 
@@ -85,7 +86,9 @@ def _published(stated):
 def differences(kept):
     """The section with what was asked for and won differently; what is the same for all is left out."""
     asked = {name: _asked(one.study) for name, one in kept.items()}
-    won = {name: {key: in_words(value) for key, value in one.metrics["settings"].items()} for name, one in kept.items()}
+    # A run of an earlier version does not tell what it could not be asked for.
+    won = {name: {key: in_words(value) for key, value in {**TRAINING, **one.metrics["settings"]}.items()}
+           for name, one in kept.items()}  # fmt: skip
     rows = _different(asked)
     # What was fixed has been told by what was asked for.
     rows |= {f"winner: {key}": values for key, values in _different(won).items() if rows.get(key) != values}

@@ -13,8 +13,8 @@ PREDICTED, WORST = 40, 30  # items of a sheet
 def fit(record):
     """The model's curve before and after training, over all points, each with its error on the training items.
 
-    How it was before is left out where that is not known of all layers. Where the winner was trained several times, on folds or with other seeds, there is a band over these curves too; of
-    an ensemble it is over its networks.
+    How it was before is left out where that is not known of all layers. Where the winner was trained several times, on
+    folds or with other seeds, there is a band over these curves too; of an ensemble it is over its networks.
     """
     data, x = record.dataset, curve_places(record)
     curves, models = {}, {"before training": record.untrained, "after training": record.model}

@@ -214,7 +214,9 @@ def _transposed(operation, axis, number):
         _of_axis(value, number) for value in (operation.kernel_size, operation.strides, operation.dilation_rate)
     )
     reach, length = (kernel - 1) * dilation + 1, len(axis.first)
-    count = operation.compute_output_shape((1, *(length,) * operation.rank, 1))[1 + number]
+    lengths, is_first = (length,) * operation.rank, operation.data_format == "channels_first"
+    shape = (1, 1, *lengths) if is_first else (1, *lengths, 1)
+    count = operation.compute_output_shape(shape)[1 + is_first + number]
     # As TensorFlow does it: the padding that a convolution from `count` positions to `length` would have.
     before = max((length - 1) * stride + reach - count, 0) // 2 if operation.padding == "same" else 0
     return _spread(axis, kernel, stride, dilation, before, count)

@@ -37,5 +37,5 @@ STUDY = Study(
     refit_epochs=40,
     refits=4,
     ensemble=True,
-    quick=dict(search=Bayesian(trials=2), epochs=1, dropout=0.4, refit_epochs=4, refits=1, ensemble=False),
+    quick=dict(search=Bayesian(trials=2), epochs=1, dtype_policy=None, dropout=0.4, refit_epochs=4, refits=1, ensemble=False),
 )
