@@ -56,11 +56,7 @@ def measure(asked):
         wanted.append(("fashion", False, 4, 1.5))
     with process(as_kerashw) as ours, process(as_anyone) as theirs:
         for task, augmented, batch_size, least in wanted:
-            items = asked.of(smoke=300, quick=9_600, full=48_000) // (4 if batch_size < 128 else 1)
-            case = Case(
-                task, augmented, batch_size, items, held=items // 4, epochs=asked.of(smoke=3, quick=3, full=8),
-                data_dir=asked.data_dir,
-            )  # fmt: skip
+            case = _case(asked, task, augmented, batch_size)
             mine, other = [], []
             for _ in range(asked.of(smoke=1, quick=2, full=5)):
                 seconds, items, held, stand_in = ours("images:epoch_seconds", case)
@@ -73,10 +69,7 @@ def measure(asked):
                 target=Target("ratio", ">=", least),
                 note=_note(items, held, stand_in),
             )  # fmt: skip
-        items = asked.of(smoke=300, quick=9_600, full=48_000)
-        full = Case("fashion", False, 128, items, held=items // 4, epochs=asked.of(smoke=3, quick=3, full=8),
-                    data_dir=asked.data_dir)  # fmt: skip
-        seconds = {}
+        seconds, full = {}, _case(asked, "fashion", augmented=False, batch_size=128)
         for case in [full, replace(full, dtype_policy="mixed_bfloat16")] * asked.of(smoke=1, quick=2, full=5):
             some, items, held, stand_in = ours("images:epoch_seconds", case)
             seconds[case.dtype_policy] = seconds.get(case.dtype_policy, []) + some
@@ -85,6 +78,12 @@ def measure(asked):
             peer=items / statistics.median(seconds[None]), unit="images/s", peer_name="kerashw in float32",
             more_is_better=True, note=_note(items, held, stand_in),
         )  # fmt: skip
+
+
+def _case(asked, task, augmented, batch_size):
+    items = asked.of(smoke=300, quick=9_600, full=48_000) // (4 if batch_size < 128 else 1)
+    return Case(task, augmented, batch_size, items, held=items // 4, epochs=asked.of(smoke=3, quick=3, full=8),
+                data_dir=asked.data_dir)  # fmt: skip
 
 
 def _note(items, held, stand_in):
@@ -116,7 +115,7 @@ def plain_epoch_seconds(case):
     """Seconds of the later epochs by `fit` on float32 arrays."""
     import keras
 
-    from kerashw.training import make_optimizer
+    from kerashw.building import make_optimizer
 
     task = case.problem.task()
     items, held = _sizes(case, task)

@@ -192,7 +192,7 @@ def page(kept):
     yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had other"
     yield "work beside them, and had to pause for it, so their minutes are more than they need."
     yield from table(SYSTEMS, told)
-    yield from ("", "Beyond the reports, each within an hour on two cores, or about as much of one:")
+    yield from ("", "Beyond the reports; the section of each tells what it took:")
     yield from table(BEYOND, told)
     for system in (*SYSTEMS, *BEYOND):
         yield from told[system.study]["section"]

@@ -7,9 +7,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from kerashw.building import build_model
 from kerashw.errors import WorkError
 from kerashw.latency import latency_of
-from kerashw.training import Diverged, Task, Trained, build_model, train
+from kerashw.training import Diverged, Task, Trained, train
 
 
 class TooManyParameters(ValueError):

@@ -16,13 +16,14 @@ from dataclasses import replace
 
 import keras
 
+from kerashw.building import build_model
 from kerashw.group import Group, Member, assign
 from kerashw.job import Failure
 from kerashw.loop import structure_of
 from kerashw.machine import processors
 from kerashw.settings import TRAINING, builder_keywords
 from kerashw.threads import How, Threads
-from kerashw.training import Trained, build_model
+from kerashw.training import Trained
 
 __all__ = ["Member", "models_of", "most_in_loop", "suits", "train_in_groups", "train_together"]
 

@@ -1,9 +1,8 @@
-"""One training: a model built, compiled and fitted from settings, the same each time for the same seed.
+"""One training: a model fitted as its settings say, the same each time for the same seed.
 
 A training that is continued sees what an uninterrupted one would have seen.
 """
 
-import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ import numpy as np
 
 from kerashw.averaging import mean_of_last
 from kerashw.batches import batches, epoch_order, in_order
+from kerashw.building import build_model, compile_model
 from kerashw.reuse import (
-    adapt, adapt_again, draw_chance, draw_weights, keep, mark_given, restarts, structure, take, with_weights,
+    adapt, adapt_again, draw_chance, draw_weights, keep, restarts, structure, take, with_weights,
 )  # fmt: skip
 from kerashw.scores import first_below, pick_best
-from kerashw.settings import TRAINING, builder_keywords
+from kerashw.settings import TRAINING
 from kerashw.objectives import OBJECTIVES
 
 # Batches run in one call of the compiled step: saves about 10 % on batches of 128, 40 % on batches of 4.
@@ -69,88 +69,6 @@ class Trained:
         """The metrics of the epoch that counts."""
         first = self.history["epoch"][0]
         return {name: values[self.best_epoch - first] for name, values in self.history.items() if name != "epoch"}
-
-
-def build_model(builder, settings, *, input_shape, outputs):
-    """An uncompiled model from those of the settings that the builder knows.
-
-    >>> from kerashw.models import mlp
-    >>> build_model(mlp, dict(hidden=(4,), epochs=3), input_shape=(2,), outputs=1).count_params()
-    17
-    """
-    from keras.src.utils.naming import reset_uids
-
-    # Layers without a name of their own are called dense, dense_1, ... whatever was built before. The public way to
-    # that, clear_session, would forget a person's dtype policy and all compiled kernels as well.
-    reset_uids()
-    own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
-    return mark_given(builder(input_shape=tuple(input_shape), outputs=outputs, **own), builder)
-
-
-@contextlib.contextmanager
-def computing_in(policy):
-    """Models that are built in the body compute as this dtype policy says; None leaves Keras's own in force.
-
-    >>> from kerashw.models import mlp
-    >>> with computing_in("mixed_bfloat16"):
-    ...     model = mlp(input_shape=(2,), outputs=1)
-    >>> [model.get_layer(name).compute_dtype for name in ("dense_1", "output")]
-    ['bfloat16', 'float32']
-    """
-    import keras
-
-    held = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy or held)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(held)
-
-
-def make_optimizer(settings, steps):
-    """A Keras optimizer; `steps` is the length of the whole training, which a cosine schedule needs."""
-    import inspect
-
-    import keras
-
-    settings = {**TRAINING, **settings}
-    kind = type(keras.optimizers.get(settings["optimizer"]))
-    rate = settings["learning_rate"]
-    if settings["schedule"] == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=max(steps, 1))
-    options = dict(learning_rate=rate, weight_decay=settings["weight_decay"] or None)
-    if settings["momentum"] and "momentum" in inspect.signature(kind).parameters:
-        options["momentum"] = settings["momentum"]
-    if settings["optimizer"] == "adamw":
-        options["weight_decay"] = settings["weight_decay"]  # its own default is not 0
-    return kind(**options)
-
-
-def compile_model(model, settings, *, is_classification, steps, steps_per_execution=1, optimizer=None):
-    """The model, ready for `fit`: cross-entropy on logits with accuracy, or squared error with MSE and R2.
-
-    The optimizer is the one that the settings describe, unless it is given.
-    """
-    import keras
-
-    if is_classification:
-        loss, metrics = keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
-    else:
-        loss = keras.losses.MeanSquaredError()
-        metrics = [keras.metrics.MeanSquaredError(name="mse"), keras.metrics.R2Score(name="r2")]
-    model.compile(
-        optimizer=optimizer or make_optimizer(settings, steps),
-        loss=loss,
-        metrics=metrics,
-        steps_per_execution=steps_per_execution,
-        jit_compile=False,  # on a CPU XLA made one of two convolutional nets four times slower
-    )
-    # Metrics make their variables at their first batch. Inside a graph TensorFlow would trace that twice, and never
-    # let go of it.
-    answers = np.zeros((2, *model.output_shape[1:]), "float32")
-    model.compute_metrics(None, np.zeros(2, "int64") if is_classification else answers, answers)
-    model.reset_metrics()
-    return model
 
 
 def train(
@@ -245,6 +163,12 @@ def train(
     return Trained(result, history, best, time.monotonic() - began, watch.last, watch.cut, watch.pruned)
 
 
+def _built(builder, settings, task):
+    """The uncompiled model of a training, in the numbers that it is to compute in."""
+    shapes = dict(input_shape=task.x.shape[1:], outputs=task.outputs)
+    return build_model(builder, settings, **shapes, dtype_policy=settings["dtype_policy"])
+
+
 def _taken(builder, settings, task):
     """(key, model) of the structure that the settings describe, the model with their numbers; None where none is kept.
 
@@ -252,8 +176,7 @@ def _taken(builder, settings, task):
     """
     from kerashw.regularization import adjust
 
-    with computing_in(settings["dtype_policy"]):
-        plain = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    plain = _built(builder, settings, task)
     key = structure(builder, settings, task, plain)
     model = take(key)
     return key, None if model is None else adjust(model, plain)
@@ -264,8 +187,7 @@ def _compiled(builder, settings, task, *, seed, steps, reuse):
     import keras
 
     keras.utils.set_random_seed(seed)
-    with computing_in(settings["dtype_policy"]):
-        model = build_model(builder, settings, input_shape=task.x.shape[1:], outputs=task.outputs)
+    model = _built(builder, settings, task)
     optimizer = None
     if reuse:
         from kerashw.optimizers import Adjustable

@@ -205,7 +205,7 @@ def test_what_is_measured_does_not_know_its_benchmarks():
 
 def test_the_plain_keras_nets_have_the_studies_own_number_of_parameters():
     from benchmarks.images import Case, plain_model
-    from kerashw.training import build_model
+    from kerashw.building import build_model
 
     for task in ("mnist", "fashion"):
         case = Case(task, False, 128, 8, 2, 3, None)
@@ -218,7 +218,7 @@ def test_the_plain_keras_nets_have_the_studies_own_number_of_parameters():
 def test_the_torch_net_of_a_proposal_has_the_studies_own_number_of_parameters(name):
     pytest.importorskip("torch")
     from benchmarks.torch_loop import net
-    from kerashw.training import build_model
+    from kerashw.building import build_model
 
     problem = Problem(name, None)
     study = problem.study

@@ -46,7 +46,7 @@ ROOMS = (
     ("kerashw.datasets.loading",),
     ("kerashw.datasets",),
     ("kerashw.study", "kerashw.models", "kerashw.items", "kerashw.tensorboard", "kerashw.reuse"),
-    ("kerashw.scores", "kerashw.leaderboard", "kerashw.formats.served", "kerashw.formats.exports",
+    ("kerashw.building", "kerashw.scores", "kerashw.leaderboard", "kerashw.formats.served", "kerashw.formats.exports",
      "kerashw.formats.keras_file"),
     ("kerashw.formats.saved_model", "kerashw.formats.litert", "kerashw.formats.onnx"),
     ("kerashw.formats.writing",),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerashw.building import make_optimizer
 from kerashw.optimizers import Adjustable
 from kerashw.settings import OPTIMIZERS, TRAINING
-from kerashw.training import make_optimizer
 
 STEPS = 6
 GENERATOR = np.random.default_rng(0)

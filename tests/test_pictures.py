@@ -9,6 +9,7 @@ import pytest
 
 from kerashw import pictures
 from kerashw.__main__ import main
+from kerashw.building import build_model
 from kerashw.commands import quiet_tensorflow
 from kerashw.datasets import Dataset
 from kerashw.errors import UsageError
@@ -27,7 +28,7 @@ from kerashw.run import Run, read_json, write_json
 from kerashw.seeds import derive
 from kerashw.space import Choice, Grid
 from kerashw.study import Study
-from kerashw.training import Task, build_model
+from kerashw.training import Task
 from tuning.pipeline import execute, make_setup
 
 quiet_tensorflow()

@@ -8,11 +8,12 @@ import pytest
 
 from kerashw import reuse
 from kerashw.augment import Augment
+from kerashw.building import build_model
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
 from kerashw.reuse import draw_weights, with_weights
 from kerashw.settings import TRAINING, builder_keywords
-from kerashw.training import Diverged, Task, build_model, train
+from kerashw.training import Diverged, Task, train
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
 

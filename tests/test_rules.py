@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerashw.building import make_optimizer
 from kerashw.rules import RULES
 from kerashw.settings import OPTIMIZERS
-from kerashw.training import make_optimizer
 
 STEPS = 6
 RATES, MOMENTA = (0.01, 0.1), (0.9, 0.5)  # of two members

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from kerashw.building import build_model
 from kerashw.datasets import KNOWN, Dataset
 from kerashw.errors import UsageError
 from kerashw.space import Bayesian, Choice, Grid, Random
 from kerashw.study import Study
-from kerashw.training import build_model
 from tuning import studies
 from tuning.studies import find
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from kerashw.augment import Augment
+from kerashw.building import build_model, compile_model, make_optimizer
 from kerashw.commands import quiet_tensorflow
 from kerashw.models import cnn, mlp
 from kerashw.settings import OPTIMIZERS
-from kerashw.training import Diverged, Task, compile_model, computing_in, make_optimizer, train
+from kerashw.training import Diverged, Task, train
 
 quiet_tensorflow()  # as the command line does: with it, one seed gives one result
 
@@ -318,8 +319,7 @@ def test_a_training_in_the_numbers_of_keras_gives_the_model_that_was_trained():
 
 
 def test_within_a_mixed_model_items_and_answers_stay_float32():
-    with computing_in("mixed_bfloat16"):
-        model = cnn(input_shape=(6, 6), outputs=3, **{name: AUGMENTED[name] for name in ("filters", "kernel_size", "augment")})
+    model = build_model(cnn, AUGMENTED, input_shape=(6, 6), outputs=3, dtype_policy="mixed_bfloat16")
     found = {layer.name: layer.compute_dtype for layer in model.layers}
     assert found["augmentation"] == found["scale"] == found["output"] == "float32"
     assert found["conv_1"] == found["dense_1"] == "bfloat16"

@@ -2,8 +2,8 @@
 
 import keras_tuner
 
+from kerashw.building import build_model, compile_model
 from kerashw.space import Choice, Int
-from kerashw.training import build_model, compile_model, computing_in
 
 
 class StudyHyperModel(keras_tuner.HyperModel):
@@ -35,18 +35,16 @@ class StudyHyperModel(keras_tuner.HyperModel):
         """All settings of a training as constants, with the values of `hp`."""
         return self.study.filled(self.searched(hp))
 
-    def uncompiled(self, settings):
-        """The model that the settings describe."""
-        return build_model(
-            self.study.model, settings, input_shape=self.task.x.shape[1:], outputs=self.task.outputs
-        )
+    def uncompiled(self, settings, dtype_policy=None):
+        """The model that the settings describe, in the numbers of Keras's own policy unless another one is given."""
+        shapes = dict(input_shape=self.task.x.shape[1:], outputs=self.task.outputs)
+        return build_model(self.study.model, settings, **shapes, dtype_policy=dtype_policy)
 
     def build(self, hp):
         """A compiled model."""
         settings = self.settings(hp)
         steps = -(-len(self.task.x) // settings["batch_size"]) * settings["epochs"]
-        with computing_in(settings["dtype_policy"]):
-            model = self.uncompiled(settings)
+        model = self.uncompiled(settings, settings["dtype_policy"])
         return compile_model(model, settings, is_classification=self.task.is_classification, steps=steps)
 
     def fit(self, hp, model, *args, **kwargs):

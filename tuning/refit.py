@@ -147,7 +147,8 @@ def _announce(setup, store, best, count):
 def _keep_first(setup, store, best, trained, dataset):
     run, names = setup.run, list(trained.history)
     write_csv(run.history_file, [names, *zip(*(trained.history[name] for name in names))])
-    if others := [layer.name for layer in trained.model.layers if layer.name not in drawn_layers(trained.model)]:
+    drawn = drawn_layers(trained.model)
+    if others := [layer.name for layer in trained.model.layers if layer.name not in drawn]:
         store.add_event(UNDRAWN, json.dumps(others))
     planned, epochs = refit_epochs(setup, best), len(trained.history["epoch"])
     if trained.cut:

@@ -164,6 +164,9 @@ def _sentences(layers):
             sentences.append(f"{counted(layer['outside'], 'weight')} of {name} outside of the axis.")
         if layer["not_finite"]:
             sentences.append(f"{counted(layer['not_finite'], 'weight')} of {name} not finite.")
+    if moved and (unknown := [name for name, layer in layers.items() if "before" not in layer]):
+        which = unknown[0] if len(unknown) == 1 else counted(len(unknown), "layer")
+        sentences.append(f"How {which} began is not known.")
     if moved and max(moved.values()) > 0:
         most = max(moved, key=moved.get)
         then, now = number(layers[most]["before_std"]), number(layers[most]["std"])
@@ -172,10 +175,7 @@ def _sentences(layers):
         )
     elif moved:
         sentences.insert(0, "No layer's weights changed their spread.")
-    if moved and (unknown := [name for name, layer in layers.items() if "before" not in layer]):
-        which = unknown[0] if len(unknown) == 1 else counted(len(unknown), "layer")
-        sentences.append(f"How {which} began is not known.")
-    if not moved and any(layer.get("std") for layer in layers.values()):
+    elif any(layer.get("std") for layer in layers.values()):
         widest = max(layers, key=lambda name: layers[name].get("std") or 0)
         sentences.insert(
             0, f"The weights of {widest} are spread most, with a standard deviation of {number(layers[widest]['std'])}."

@@ -2,8 +2,8 @@
 
     python -m kerashw.tune --task mnist_best --preset paper
 
-With `--workers 2` trials and nets are trained two at a time. In bfloat16 the hour has room for 1.7 times as many epochs
-where the processors have AMX; where they have no instructions for it, `--set dtype_policy=None` is faster.
+With `--workers 2` trials and nets are trained two at a time. It is made for processors with AMX, where bfloat16 leaves
+room for more epochs; where they have no instructions for it, try `--set dtype_policy=None`.
 """
 
 from kerashw.augment import Augment
