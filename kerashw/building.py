@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 
+from kerashw.fused import fused
 from kerashw.reuse import mark_given
 from kerashw.settings import TRAINING, builder_keywords
 
@@ -25,7 +26,7 @@ def build_model(builder, settings, *, input_shape, outputs, dtype_policy=None):
     own = {name: settings[name] for name in builder_keywords(builder) if name in settings}
     with _computing_in(dtype_policy):
         model = builder(input_shape=tuple(input_shape), outputs=outputs, **own)
-    return mark_given(model, builder)
+    return mark_given(fused(model), builder)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ ROOMS = (
     ("kerashw", "tuning"),
     ("kerashw.errors", "kerashw.schema", "kerashw.interrupts", "kerashw.seeds", "kerashw.rules", "kerashw.evaluation",
      "kerashw.batches", "kerashw.silence", "kerashw.ahead", "kerashw.machine", "kerashw.pareto", "kerashw.latency",
-     "kerashw.bundles", "kerashw.ensemble"),
+     "kerashw.bundles", "kerashw.ensemble", "kerashw.fused"),
     ("kerashw.database", "kerashw.objectives"),
     ("kerashw.progress", "kerashw.commands", "kerashw.splits", "kerashw.store", "kerashw.augment", "kerashw.space",
      "kerashw.narrowing", "kerashw.locks", "kerashw.risk", "kerashw.averaging"),
