@@ -1,7 +1,7 @@
 """Batch normalisation of maps in bfloat16 by TensorFlow's one operation for it; Keras puts it together from a dozen.
 
-In training a net of seven normalised convolutions (`mnist_best`), whose products take little time in bfloat16, the
-dozen took a third of each step: every one goes through all the maps, in float32.
+Each of the dozen goes through all the maps, in float32. Without them a step of `mnist_best`'s net, whose seven
+convolutions are normalised and take little time in bfloat16, took 0.68 times as long.
 """
 
 import types
