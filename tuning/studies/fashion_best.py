@@ -1,6 +1,9 @@
 """Fashion-MNIST with what an hour on two processors has room for: five normalised convolutions, flips, a cosine schedule.
 
     python -m kerashw.tune --task fashion_best --preset paper
+
+It is made for processors with AMX, as bfloat16 is fast there; where they have no instructions for it, try
+`--set dtype_policy=None`.
 """
 
 from kerashw.augment import Augment
@@ -26,10 +29,11 @@ STUDY = Study(
         learning_rate=Real(5e-4, 5e-3, log=True),
         schedule="cosine",
         batch_size=Choice(64, 128),
+        dtype_policy="mixed_bfloat16",
         epochs=2,
     ),
     prune="median",
     search=Bayesian(trials=8, initial=5),
     refit_epochs=45,
-    quick=dict(search=Bayesian(trials=2), epochs=1, batch_size=128, dropout=0.4, refit_epochs=4),
+    quick=dict(search=Bayesian(trials=2), epochs=1, dtype_policy=None, batch_size=128, dropout=0.4, refit_epochs=4),
 )
