@@ -335,7 +335,7 @@ def shown(system, figure, out, kept):
     name = f"{system.study}-{figure.replace('/', '-')}.png"
     with Image.open(place.with_suffix(".png")) as picture:
         picture.thumbnail((WIDEST, WIDEST))
-        picture.convert("RGB").quantize(64).save(kept / name, optimize=True)
+        picture.convert("RGB").quantize(256).save(kept / name, optimize=True)
     yield from ("", f"![{told['title']}](results/{name})", "", told["caption"])
 
 
