@@ -192,8 +192,8 @@ def page(kept):
     yield "items were looked at once, after the refit, where a section does not say otherwise. Written from the folders of"
     yield "the runs by"
     yield from ("", "    python -m benchmarks.results --data-dir DIR --out DIR", "")
-    yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core had other"
-    yield "work beside them, and had to pause for it, so their minutes are more than they need."
+    yield f"on {' and '.join(machines) or 'a machine to come'}. A system without a run says so. Runs on one core, and"
+    yield "that of fashion_best, had other work beside them, so their minutes are more than they need."
     yield from table(SYSTEMS, told)
     yield from ("", "Beyond the reports; the section of each tells what it took:")
     yield from table(BEYOND, told)
